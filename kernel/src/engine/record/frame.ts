@@ -1,0 +1,341 @@
+/** A frame: what a run sends to panels. One small JSON header, one packed buffer of typed columns.
+ *
+ *  This file is the whole contract between kernel and panels; the JupyterLab extension imports nothing else of the kernel.
+ *  Columns live in one of two lanes. *log* columns grow along their first axis and are never lost: two frames merge by
+ *  appending. *state* columns hold the newest value: two frames merge by replacing. A snapshot for a panel that opens late
+ *  is therefore the merge of all frames of the run, and needs no format of its own.
+ *
+ *  Dimension letters: S steps, n tokens, E events, L layers, Hq query heads, Hkv KV heads, D head size, T tokens seen,
+ *  Z zones. Positions are absolute, step 0 is the prompt. */
+
+/** Version of the schema; a reader refuses what it does not know. */
+export const frameVersion = 1;
+
+/** Comm target that the browser opens, one comm per page and kernel. */
+export const frameTarget = 'kvlab.frames';
+/** Comm target that the browser registers, so that `lab.show()` can ask for a panel. Data: `{ panel?: string }`. */
+export const showTarget = 'kvlab.show';
+/** MIME type of a finished run in a saved notebook: a `Bundle`. */
+export const bundleMime = 'application/vnd.kvlab.run.v1+json';
+
+export type Lane = 'log' | 'state';
+export type ColumnType = 'f32' | 'f64' | 'u8' | 'u16' | 'u32' | 'i32';
+export type ColumnData = Float32Array | Float64Array | Uint8Array | Uint16Array | Uint32Array | Int32Array;
+
+/** A typed array with its shape; row-major. */
+export interface Column {
+  lane: Lane;
+  shape: readonly number[];
+  data: ColumnData;
+}
+export type Columns = Record<string, Column>;
+
+/** How a column lies in the packed buffer. */
+export interface ColumnEntry {
+  name: string;
+  lane: Lane;
+  type: ColumnType;
+  shape: readonly number[];
+  /** Bytes from the start of the buffer; a multiple of 8. */
+  offset: number;
+}
+
+export type SlotName = 'score' | 'allocate' | 'select' | 'compensate' | 'encode' | 'place' | 'fetch' | 'attend';
+
+/** What never changes during a run. Sent with the first frame and in every snapshot. */
+export interface RunInfo {
+  run: string;
+  /** Short name for the header line, for example the first words of the prompt. */
+  title: string;
+  model: {
+    name: string;
+    layers: number;
+    queryHeads: number;
+    kvHeads: number;
+    headSize: number;
+    context: number;
+  };
+  method: {
+    name: string;
+    /** One line: "keep 20 %, 44 of 219 entries a head". */
+    setting: string;
+    paper: string;
+    /** The eight slots in order; neutral ones are drawn faint. */
+    slots: readonly { slot: SlotName; text: string; neutral: boolean }[];
+    /** True when something is stored in fewer bits than the run computes with. */
+    quantizes: boolean;
+    departures: readonly string[];
+  };
+  /** Names of zones; `event.from`, `event.to` and `bytes.held` index this list. 255 stands for "not in the cache". */
+  zones: readonly string[];
+  promptLength: number;
+  maxTokens: number;
+  device: string;
+  seed: number;
+  /** First `sinkCount` positions are summed into `sink.mass`. */
+  sinkCount: number;
+  /** What part of the run was recorded, in words; empty when all was. */
+  leftOut: string;
+}
+
+/** Event kinds in the order of their codes in `event.kind`. `enter` is not sent: every token enters every head at its step. */
+export const eventKinds = ['enter', 'move', 'merge', 'leave', 'read', 'tier', 'rerun'] as const;
+export type EventKind = (typeof eventKinds)[number];
+export const eventParts = ['keys', 'values', 'both'] as const;
+
+/** The last axis of `bytes.held`. */
+export const byteParts = ['payloadKeys', 'payloadValues', 'scales', 'index', 'slack'] as const;
+/** The last axis of `quantization.layer`. */
+export const errorMeasures = ['meanSquaredError', 'maxAbs', 'cosine', 'snrDb'] as const;
+/** Entries kept per query head in `heavy.topPosition` and `heavy.topShare`. */
+export const topCount = 16;
+
+/** Every column a run can send, its lane and shape. A panel that misses one says which setting brings it. */
+export const columnCatalogue = {
+  // One row per token, prompt first. Its text is in `FrameHeader.texts`.
+  'token.id': { lane: 'log', type: 'u32', shape: 'n' },
+  'token.position': { lane: 'log', type: 'u32', shape: 'n' },
+  /** Step at which the token was fed: 0 for the prompt, then 1, 2, … */
+  'token.step': { lane: 'log', type: 'u32', shape: 'n' },
+  /** ln p(token | all before it) under this run; NaN for the first token. */
+  'token.logProb': { lane: 'log', type: 'f32', shape: 'n' },
+  /** Entropy in nats of the distribution that the token was drawn from; NaN for the first token. */
+  'token.entropy': { lane: 'log', type: 'f32', shape: 'n' },
+
+  // One row per step.
+  'step.index': { lane: 'log', type: 'u32', shape: 'S' },
+  /** Tokens seen after the step. */
+  'step.seen': { lane: 'log', type: 'u32', shape: 'S' },
+  'step.ms': { lane: 'log', type: 'f32', shape: 'S' },
+
+  // One row per change of an entry.
+  'event.step': { lane: 'log', type: 'u32', shape: 'E' },
+  'event.layer': { lane: 'log', type: 'u8', shape: 'E' },
+  'event.kvHead': { lane: 'log', type: 'u8', shape: 'E' },
+  'event.position': { lane: 'log', type: 'u32', shape: 'E' },
+  /** Index into `eventKinds`. */
+  'event.kind': { lane: 'log', type: 'u8', shape: 'E' },
+  /** Index into `eventParts`. */
+  'event.part': { lane: 'log', type: 'u8', shape: 'E' },
+  'event.from': { lane: 'log', type: 'u8', shape: 'E' },
+  'event.to': { lane: 'log', type: 'u8', shape: 'E' },
+  /** Position of the entry that took it in, or -1. */
+  'event.into': { lane: 'log', type: 'i32', shape: 'E' },
+  /** Score that decided, NaN where the rule reads positions only. */
+  'event.score': { lane: 'log', type: 'f32', shape: 'E' },
+  /** Rank by score among the entries of its head, 0 = highest; -1 where there is no score. */
+  'event.rank': { lane: 'log', type: 'i32', shape: 'E' },
+
+  // Bytes in live buffers after each step; `held` is the sum over its last two axes.
+  'bytes.held': { lane: 'log', type: 'f64', shape: 'S Z 5' },
+  /** What the paper's formula says, at 16 bits for exact rows. */
+  'bytes.claimed': { lane: 'log', type: 'f64', shape: 'S' },
+  /** What the full cache would hold in this run's precision. */
+  'bytes.full': { lane: 'log', type: 'f64', shape: 'S' },
+  'bytes.workspace': { lane: 'log', type: 'f64', shape: 'S' },
+  'bytes.peak': { lane: 'log', type: 'f64', shape: 'S' },
+  'bytes.layer': { lane: 'log', type: 'f64', shape: 'S L' },
+  /** Budget in bytes that the method allows itself after the step; NaN without one. */
+  'bytes.budget': { lane: 'log', type: 'f64', shape: 'S' },
+
+  // Attention of the step's newest query.
+  'sink.mass': { lane: 'log', type: 'f32', shape: 'S L Hq' },
+  'attention.entropy': { lane: 'log', type: 'f32', shape: 'S L Hq' },
+  /** Positions that the newest query reads most. */
+  'heavy.topPosition': { lane: 'state', type: 'u32', shape: 'L Hq 16' },
+  'heavy.topShare': { lane: 'state', type: 'f32', shape: 'L Hq 16' },
+  /** Attention received by each token so far, summed over queries and over the query heads of a group. */
+  'heavy.score': { lane: 'state', type: 'f32', shape: 'L Hkv T' },
+  /** Attention received per query that could see the token, query row of the token itself left out. */
+  'attention.received': { lane: 'state', type: 'f32', shape: 'L Hq T' },
+
+  // Zone of each entry per part after the newest step, 255 where the head does not hold the token.
+  'entry.zoneKeys': { lane: 'state', type: 'u8', shape: 'L Hkv T' },
+  'entry.zoneValues': { lane: 'state', type: 'u8', shape: 'L Hkv T' },
+
+  // Error of stored rows against the exact rows that they replaced, measured where they were written.
+  /** Axis 1 is keys, values; axis 2 is `errorMeasures`. NaN where nothing was quantized. */
+  'quantization.layer': { lane: 'state', type: 'f32', shape: 'L 2 4' },
+  /** Root mean square error by channel, Hkv * D channels. */
+  'quantization.channel': { lane: 'state', type: 'f32', shape: 'L 2 HkvD' },
+  /** Root mean square error by token, NaN where the token is exact. */
+  'quantization.token': { lane: 'state', type: 'f32', shape: 'L 2 T' },
+  'quantization.bits': { lane: 'state', type: 'u8', shape: 'L 2 T' },
+  /** Relative error of the attention output of the next query, per head. */
+  'quantization.output': { lane: 'state', type: 'f32', shape: 'L Hq' },
+
+  // Detail that a panel asked for with `{ type: 'watch' }`.
+  /** Attention row of the newest query of the watched head by absolute position. */
+  'watch.attention': { lane: 'state', type: 'f32', shape: 'T' },
+  /** The watched layer and query head. */
+  'watch.head': { lane: 'state', type: 'u32', shape: '2' },
+} as const satisfies Record<string, { lane: Lane; type: ColumnType; shape: string }>;
+export type ColumnName = keyof typeof columnCatalogue;
+
+/** How a token is drawn: its text, or for an incomplete UTF-8 piece its bytes. Never HTML. */
+export interface TokenText {
+  text: string;
+  /** A special token, drawn boxed. */
+  special?: true;
+  /** An incomplete UTF-8 piece: `text` is then `⟨e2 80⟩`. */
+  bytes?: true;
+}
+
+export interface FrameHeader {
+  type: 'frame';
+  version: typeof frameVersion;
+  run: string;
+  /** Counts frames sent to one client; a gap means that frames were merged or lost. */
+  seq: number;
+  /** Frames that were merged into this one because the client was late. */
+  merged: number;
+  /** True when this frame is everything so far: the client forgets what it has of this run. */
+  snapshot: boolean;
+  info?: RunInfo;
+  /** Newest step. */
+  step: number;
+  state: 'running' | 'paused' | 'finished' | 'interrupted' | 'failed';
+  /** Why it ended, in words. */
+  message?: string;
+  /** Log lane: one per row of `token.id`. */
+  texts: TokenText[];
+  columns: ColumnEntry[];
+}
+export interface Frame {
+  header: FrameHeader;
+  buffer: ArrayBuffer;
+}
+
+/** Messages from a panel's page to the kernel over the comm. */
+export type PanelMessage =
+  /** Drawn up to `seq`; gives one credit back. */
+  | { type: 'ack'; seq: number }
+  /** Send everything again, of one run or of all. */
+  | { type: 'snapshot'; run?: string }
+  /** Add the attention row of this head to the next frames. */
+  | { type: 'watch'; run: string; layer: number; queryHead: number }
+  /** Nothing is visible: stop sending until `resume`. */
+  | { type: 'hide' }
+  | { type: 'resume' }
+  | { type: 'control'; run: string; action: 'pause' | 'step' | 'continue' | 'stop' }
+  /** What the user points at, for `lab.selection()`. */
+  | { type: 'selection'; selection: Selection };
+
+/** What a kernel message on the comm can be besides a frame. */
+export type KernelMessage =
+  | FrameHeader
+  | { type: 'runs'; runs: RunInfo[] }
+  | { type: 'point'; selection: Selection; panel?: string };
+
+/** One object shared by all panels. */
+export interface Selection {
+  run?: string;
+  layer?: number;
+  queryHead?: number;
+  kvHead?: number;
+  position?: number;
+  step?: number;
+  range?: [number, number];
+}
+
+/** A finished run as saved in the notebook: one snapshot frame, its buffer in base64. */
+export interface Bundle {
+  version: typeof frameVersion;
+  header: FrameHeader;
+  base64: string;
+  /** What was left out to stay under the size limit, in words; empty when nothing was. */
+  leftOut: string;
+}
+
+const typeNames: readonly [ColumnType, new (b: ArrayBufferLike, o: number, n: number) => ColumnData, number][] = [
+  ['f32', Float32Array, 4],
+  ['f64', Float64Array, 8],
+  ['u8', Uint8Array, 1],
+  ['u16', Uint16Array, 2],
+  ['u32', Uint32Array, 4],
+  ['i32', Int32Array, 4],
+];
+
+/** The column type of a typed array. */
+export function columnType(data: ColumnData): ColumnType {
+  const found = typeNames.find(([, type]) => data.constructor === type);
+  if (!found)
+    throw new TypeError(
+      `frame: a column is ${data.constructor.name}; use one of ${typeNames.map(([n]) => n).join(', ')}`,
+    );
+  return found[0];
+}
+
+/** Packs columns into one buffer, each starting at a multiple of 8 bytes. */
+export function encodeFrame(header: Omit<FrameHeader, 'columns'>, columns: Columns): Frame {
+  let end = 0;
+  const entries = Object.entries(columns).map(([name, { lane, shape, data }]): ColumnEntry => {
+    const offset = end;
+    end = offset + Math.ceil(data.byteLength / 8) * 8;
+    return { name, lane, type: columnType(data), shape: [...shape], offset };
+  });
+  const buffer = new ArrayBuffer(end);
+  const bytes = new Uint8Array(buffer);
+  for (const { name, offset } of entries) {
+    const { data } = columns[name]!;
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+  }
+  return { header: { ...header, columns: entries }, buffer };
+}
+
+/** Views the columns of a frame without copying where alignment allows. Throws when an entry leaves the buffer. */
+export function decodeFrame(header: FrameHeader, buffer: ArrayBuffer | DataView): Columns {
+  if (header.version !== frameVersion)
+    throw new Error(
+      `frame: version is ${header.version}, this reader knows ${frameVersion}; update kvlab on both sides`,
+    );
+  const view = buffer instanceof DataView ? buffer : new DataView(buffer);
+  const columns: Columns = {};
+  for (const { name, lane, type, shape, offset } of header.columns) {
+    const [, make, size] = typeNames.find(([n]) => n === type) ?? [];
+    if (!make || !size)
+      throw new Error(`frame: column ${name} has type ${type}; known are ${typeNames.map(([n]) => n).join(', ')}`);
+    const length = shape.reduce((product, n) => product * n, 1);
+    if (!Number.isSafeInteger(length) || length < 0 || offset + length * size > view.byteLength)
+      throw new Error(
+        `frame: column ${name} [${shape}] ends at byte ${offset + length * size} of ${view.byteLength}; the frame is damaged`,
+      );
+    const start = view.byteOffset + offset;
+    const aligned = start % size === 0 ? view.buffer : view.buffer.slice(start, start + length * size);
+    columns[name] = { lane, shape, data: new make(aligned, start % size === 0 ? start : 0, length) };
+  }
+  return columns;
+}
+
+/** Merges a later frame into an earlier one of the same run: log columns append, state columns replace. */
+export function mergeFrames(earlier: Frame, later: Frame): Frame {
+  if (earlier.header.run !== later.header.run)
+    throw new Error(`frame: cannot merge run ${later.header.run} into ${earlier.header.run}; keep one frame per run`);
+  const before = decodeFrame(earlier.header, earlier.buffer);
+  const after = decodeFrame(later.header, later.buffer);
+  const columns: Columns = { ...before };
+  for (const [name, column] of Object.entries(after)) {
+    const old = before[name];
+    columns[name] = old && column.lane === 'log' ? append(name, old, column) : column;
+  }
+  const { columns: _, ...header } = later.header;
+  return encodeFrame(
+    {
+      ...header,
+      info: later.header.info ?? earlier.header.info,
+      snapshot: earlier.header.snapshot,
+      merged: earlier.header.merged + later.header.merged + 1,
+      texts: [...earlier.header.texts, ...later.header.texts],
+    },
+    columns,
+  );
+}
+
+function append(name: string, old: Column, added: Column): Column {
+  if (old.shape.slice(1).join() !== added.shape.slice(1).join())
+    throw new Error(`frame: ${name} is [${old.shape}] and then [${added.shape}]; only the first axis may grow`);
+  const data = new (old.data.constructor as new (n: number) => ColumnData)(old.data.length + added.data.length);
+  data.set(old.data);
+  data.set(added.data, old.data.length);
+  return { lane: 'log', shape: [(old.shape[0] ?? 0) + (added.shape[0] ?? 0), ...old.shape.slice(1)], data };
+}
