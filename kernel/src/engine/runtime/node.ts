@@ -1,0 +1,76 @@
+/** Node as a platform of the runtime. The only file here that needs Node. */
+import { readFile } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { Gpu } from './graphics.ts';
+import { openGraphics } from './graphics.ts';
+import type { Device, Graphics, Platform } from './runtime.ts';
+import type { OrtModule } from './session.ts';
+
+/** More threads than this gain nothing for one token at a time, and each spins while it waits. */
+const mostThreads = 4;
+
+const opened = new Map<Device, Promise<{ ort: OrtModule; threads: number }>>();
+let gpu: Promise<Gpu> | undefined;
+
+export const node: Platform = {
+  threads: Math.min(availableParallelism(), mostThreads),
+  ort(device, threads) {
+    const module = opened.get(device) ?? (device === 'wasm' ? wasmModule(threads) : webgpuModule());
+    opened.set(device, module);
+    return module;
+  },
+  async graphics(software): Promise<Graphics> {
+    try {
+      return await openGraphics(await (gpu ??= openGpu()), software);
+    } catch (error) {
+      return { why: `the graphics device could not be opened (${error instanceof Error ? error.message : error})` };
+    }
+  },
+};
+
+async function wasmModule(threads: number): Promise<{ ort: OrtModule; threads: number }> {
+  const ort = await import('onnxruntime-web');
+  ort.env.wasm.numThreads = threads;
+  return { ort, threads };
+}
+
+/** The WebGPU build is compiled for browsers: with more than one thread it would fetch its own file by URL, which Node
+ *  refuses. One thread is enough, since the products run on the device. */
+async function webgpuModule(): Promise<{ ort: OrtModule; threads: number }> {
+  const ort = await import('onnxruntime-web/webgpu');
+  ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmBinary = await readFile(
+    fileURLToPath(import.meta.resolve('onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm')),
+  );
+  return { ort, threads: 1 };
+}
+
+/** Puts WebGPU on the global object, where ONNX Runtime looks for it. */
+async function openGpu(): Promise<Gpu> {
+  // Without this folder some Vulkan drivers complain on the terminal.
+  process.env['XDG_RUNTIME_DIR'] ??= tmpdir();
+  const { create, globals } = await import('webgpu');
+  Object.assign(globalThis, globals);
+  const found = create([]) as unknown as Gpu;
+  Object.defineProperty(globalThis.navigator, 'gpu', { value: found, configurable: true });
+  copySharedWrites();
+  return found;
+}
+
+/** Dawn's Node binding refuses views of shared memory, in which the WebAssembly heap lies; the standard allows them. */
+function copySharedWrites(): void {
+  const queue = (globalThis as unknown as { GPUQueue: { prototype: { writeBuffer: (...args: unknown[]) => void } } })
+    .GPUQueue;
+  const write = queue.prototype.writeBuffer;
+  queue.prototype.writeBuffer = function (buffer, start, data, offset, size) {
+    const shared =
+      data instanceof SharedArrayBuffer || (ArrayBuffer.isView(data) && data.buffer instanceof SharedArrayBuffer);
+    if (!shared) return write.call(this, buffer, start, data, offset, size);
+    // For a view, offset and size count elements; for a bare buffer, bytes.
+    const source = (data instanceof SharedArrayBuffer ? new Uint8Array(data) : data) as Uint8Array;
+    const from = (offset as number | undefined) ?? 0;
+    const copy = source.slice(from, size === undefined ? undefined : from + (size as number));
+    return write.call(this, buffer, start, copy);
+  };
+}
