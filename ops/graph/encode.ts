@@ -38,6 +38,8 @@ export interface GraphRecord {
 }
 
 type Piece = Uint8Array | Piece[];
+/** In every runtime that we know, but in no library of TypeScript that is free of Node and DOM. */
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 const text = new TextEncoder();
 
 function varint(value: number | bigint): Uint8Array {
@@ -119,9 +121,11 @@ export function encodeGraph(graph: GraphRecord): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(length(model));
   let end = 0;
   const write = (piece: Piece): void => {
-    if (Array.isArray(piece)) return piece.forEach(write);
-    out.set(piece, end);
-    end += piece.length;
+    if (Array.isArray(piece)) for (const part of piece) write(part);
+    else {
+      out.set(piece, end);
+      end += piece.length;
+    }
   };
   write(model);
   return out;

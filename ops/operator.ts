@@ -1,0 +1,127 @@
+/** What an operator is: a named step of a method with an ONNX graph and a float64 reference side by side.
+ *
+ *  Dimension letters: L layers, Hq query heads, Hkv KV heads, G = Hq / Hkv, Q new queries, T entries, N segments (pages),
+ *  B batches (rows encoded together), D head size, X hidden size, R rank or code width, V vocabulary. */
+import type { GraphBuilder, Value } from './graph/builder.ts';
+import { type Params, type ParamValues, resolveParams } from './params.ts';
+import type { Nested, Tensor } from './tensor.ts';
+
+export type Dim = 'L' | 'Hq' | 'Hkv' | 'G' | 'Q' | 'T' | 'N' | 'B' | 'D' | 'X' | 'R' | 'V' | number;
+export type DType = 'f32' | 'i32' | 'u8' | 'bool';
+export type Slot = 'score' | 'allocate' | 'select' | 'compensate' | 'encode' | 'place' | 'fetch' | 'attend';
+export const slots: readonly Slot[] = [
+  'score',
+  'allocate',
+  'select',
+  'compensate',
+  'encode',
+  'place',
+  'fetch',
+  'attend',
+];
+/** Three kinds speak of tokens, eight of the cache. */
+export type Kind = Slot | 'segment' | 'pass' | 'fit';
+/** How much one call sees; never when it runs. */
+export type Scope = 'head' | 'layer' | 'pair' | 'model';
+
+/** Type and dimensions of one tensor of an operator. */
+export interface Spec {
+  dtype: DType;
+  dims: readonly Dim[];
+  /** What a padded slot of a ragged head holds, so that sums, maxima and top-k need no special case. */
+  pad?: number;
+  /** Input only: T must be in time order (pooling, runs). Otherwise rows come in any order. */
+  ordered?: boolean;
+  /** State only: value of a new row, and how two rows become one when entries merge. */
+  start?: number;
+  merge?: 'sum' | 'max' | 'keep';
+}
+export type Specs = Readonly<Record<string, Spec>>;
+type SpecOptions = Omit<Spec, 'dtype' | 'dims'>;
+const spec =
+  (dtype: DType) =>
+  (dims: readonly Dim[], options: SpecOptions = {}): Spec => ({ dtype, dims, ...options });
+export const f32 = spec('f32');
+export const i32 = spec('i32');
+export const u8 = spec('u8');
+
+/** Rows of queries that an operator wants to see. The planner keeps the last `last` prompt rows in one chunk. */
+export interface Rows {
+  last?: number;
+}
+export type Need =
+  | { of: 'attention' | 'products' | 'queries' | 'outputs' | 'hidden'; rows?: Rows }
+  | { of: 'keys' | 'values'; rotated?: boolean }
+  | { of: 'logits' | 'text' | 'ledger' };
+
+/** Facts about now that every operator may read; plain numbers, so a test can invent them. */
+export interface Moment {
+  step: number;
+  /** Tokens fed so far. */
+  seen: number;
+  promptLength: number;
+  layer: number;
+  seed: number;
+}
+
+export interface OperatorDefinition<P extends Params> {
+  /** kebab-case, as its file. */
+  name: string;
+  kind: Kind;
+  scope: Scope;
+  /** What it does, in a phrase for the slot diagram; the parameters may change it. */
+  title: string | ((params: ParamValues<P>) => string);
+  paper?: string;
+  departures?: readonly string[];
+  params: P;
+  needs?: (params: ParamValues<P>) => readonly Need[];
+  inputs: Specs;
+  outputs: Specs;
+  /** Memory between calls. The letters say where it lives: T = a column of the entries, neither T nor N = a register.
+   *  The engine extends, moves, merges and drops it; an operator only computes new values. A state arrives as an input of
+   *  its name, already extended for new entries, and leaves as an output of its name. */
+  state?: Specs;
+  cost?: (dims: Readonly<Record<string, number>>, params: ParamValues<P>) => { flops: number; bytes: number };
+  /** Absent = host operator: it runs as its reference, and the device line says so. */
+  graph?: (g: GraphBuilder, inputs: Record<string, Value>, params: ParamValues<P>) => Record<string, Value>;
+  /** The definition, in plain float64 loops. */
+  reference: (inputs: Record<string, Tensor>, params: ParamValues<P>, now: Moment) => Record<string, Tensor>;
+  /** A case small enough to check by hand; `sizes` where the letters cannot be read off the inputs. */
+  example: { inputs: Record<string, Nested>; params?: Partial<ParamValues<P>>; outputs: Record<string, Nested> };
+  /** Largest difference between graph and reference, relative to the largest value; 1e-5 unless said. */
+  tolerance?: number;
+}
+
+/** An operator with its parameters: what a slot of a declaration holds. */
+export interface Bound<P extends Params = Params> {
+  readonly operator: OperatorDefinition<P>;
+  readonly params: ParamValues<P>;
+  readonly title: string;
+  readonly needs: readonly Need[];
+  /** The element that changes nothing; drawn faint. */
+  readonly neutral: boolean;
+}
+export interface OperatorFactory<P extends Params> {
+  (params?: Partial<ParamValues<P>>): Bound<P>;
+  readonly definition: OperatorDefinition<P>;
+}
+
+/** Declares an operator. The result is called with parameters inside a declaration: `accumulatedAttention({ decay: 0.9 })`. */
+export function operator<P extends Params>(definition: OperatorDefinition<P>): OperatorFactory<P> {
+  const bind = (given?: Partial<ParamValues<P>>): Bound<P> => {
+    const params = resolveParams(definition.name, definition.params, given);
+    return {
+      operator: definition,
+      params,
+      title: typeof definition.title === 'string' ? definition.title : definition.title(params),
+      needs: definition.needs?.(params) ?? [],
+      neutral: false,
+    };
+  };
+  return Object.assign(bind, { definition });
+}
+
+/** Any operator, with its parameters forgotten: for lists, tests and pictures that treat all alike. */
+export type AnyFactory = OperatorFactory<Params>;
+export type AnyDefinition = OperatorDefinition<Params>;
+export const anyOperator = (factory: unknown): AnyFactory => factory as AnyFactory;
