@@ -2,7 +2,7 @@
  *
  *  Dimension letters: L layers, Hq query heads, Hkv KV heads, G = Hq / Hkv, Q new queries, T entries, N segments (pages),
  *  B batches (rows encoded together), D head size, X hidden size, R rank or code width, V vocabulary. */
-import type { GraphBuilder, Value } from './graph/builder.ts';
+import type { GraphBuilder, Sizes, Value } from './graph/builder.ts';
 import { type Params, type ParamValues, resolveParams } from './params.ts';
 import type { Nested, Tensor } from './tensor.ts';
 
@@ -62,6 +62,8 @@ export interface Moment {
   promptLength: number;
   layer: number;
   seed: number;
+  /** Sizes of the letters that inputs need not show: Hq, Hkv, G, D. */
+  sizes: Sizes;
 }
 
 export interface OperatorDefinition<P extends Params> {
@@ -87,7 +89,12 @@ export interface OperatorDefinition<P extends Params> {
   /** The definition, in plain float64 loops. */
   reference: (inputs: Record<string, Tensor>, params: ParamValues<P>, now: Moment) => Record<string, Tensor>;
   /** A case small enough to check by hand; `sizes` where the letters cannot be read off the inputs. */
-  example: { inputs: Record<string, Nested>; params?: Partial<ParamValues<P>>; outputs: Record<string, Nested> };
+  example: {
+    inputs: Record<string, Nested>;
+    sizes?: Sizes;
+    params?: Partial<ParamValues<P>>;
+    outputs: Record<string, Nested>;
+  };
   /** Largest difference between graph and reference, relative to the largest value; 1e-5 unless said. */
   tolerance?: number;
 }

@@ -1,0 +1,74 @@
+/** Accumulated attention: a key's score is all the attention it has received so far.
+ *
+ *  Zhang et al. 2023, "H2O: Heavy-Hitter Oracle", arXiv:2306.14048, section 4.
+ *  Departures: with grouped queries the paper is silent; by default we sum over the query heads of a group. */
+import { maxGroups, meanGroups, sumGroups } from '../graph/composites.ts';
+import { f32, operator } from '../operator.ts';
+import { choice, number } from '../params.ts';
+import { tensor } from '../tensor.ts';
+
+export const accumulatedAttention = operator({
+  name: 'accumulated-attention',
+  kind: 'score',
+  scope: 'head',
+  title: ({ decay }) => (decay === 1 ? 'accumulated attention' : `accumulated attention, decay ${decay}`),
+  paper: 'arXiv:2306.14048',
+  departures: ['grouped queries: sum over the group (the paper has one query head for each key head)'],
+  params: {
+    decay: number({
+      default: 1,
+      min: 0,
+      max: 1,
+      note: 'what is left of the old score after a run; 1 = never forget (paper)',
+    }),
+    group: choice(['sum', 'mean', 'max'], 'sum', 'how the query heads of a group become one score'),
+  },
+  needs: () => [{ of: 'attention' }],
+  inputs: { attention: f32(['Hq', 'Q', 'T'], { pad: 0 }) },
+  state: { score: f32(['Hkv', 'T'], { start: 0, merge: 'sum', pad: 0 }) },
+  outputs: { score: f32(['Hkv', 'T']) },
+  cost: ({ Hq = 1, Q = 1, T = 1 }) => ({ flops: Hq * Q * T, bytes: 4 * Hq * Q * T }),
+
+  graph(g, { attention, score }, { decay, group }) {
+    const received = g.reduceSum(attention!, 'Q'); // [Hq, T]
+    const perKey = { sum: sumGroups, mean: meanGroups, max: maxGroups }[group](g, received); // [Hkv, T]
+    const before = decay === 1 ? score! : g.mul(score!, decay); // [Hkv, T]
+    return { score: g.add(before, perKey) }; // [Hkv, T]
+  },
+
+  reference({ attention, score: before }, { decay, group }) {
+    const [Hq, Q, T] = attention!.dims as [number, number, number];
+    const Hkv = before!.dims[0]!;
+    const G = Hq / Hkv;
+    const score = tensor([Hkv, T]);
+    for (let h = 0; h < Hkv; h++)
+      for (let t = 0; t < T; t++) {
+        const received: number[] = [];
+        for (let member = 0; member < G; member++) {
+          let sum = 0;
+          for (let q = 0; q < Q; q++) sum += attention!.get(h * G + member, q, t);
+          received.push(sum);
+        }
+        const total = received.reduce((a, b) => a + b, 0);
+        const perKey = group === 'max' ? Math.max(...received) : group === 'mean' ? total / G : total;
+        score.set(before!.get(h, t) * decay + perKey, h, t);
+      }
+    return { score };
+  },
+
+  example: {
+    // Uniform causal attention over four tokens; the scores are 25/12, 13/12, 7/12 and 1/4.
+    inputs: {
+      attention: [
+        [
+          [1, 0, 0, 0],
+          [1 / 2, 1 / 2, 0, 0],
+          [1 / 3, 1 / 3, 1 / 3, 0],
+          [1 / 4, 1 / 4, 1 / 4, 1 / 4],
+        ],
+      ],
+      score: [[0, 0, 0, 0]],
+    },
+    outputs: { score: [[25 / 12, 13 / 12, 7 / 12, 1 / 4]] },
+  },
+});

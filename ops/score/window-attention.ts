@@ -1,0 +1,73 @@
+/** Window attention: a key's score is the attention that the last queries of the prompt give it, smoothed over neighbours.
+ *
+ *  Li et al. 2024, "SnapKV", arXiv:2404.14469, section 4. The columns of the window itself score 0, since the window stays.
+ *  Departures: with grouped queries one score for each key head (the authors repeat the keys and select for each query head). */
+import { maxGroups, meanGroups, pool1d, sumGroups } from '../graph/composites.ts';
+import { f32, operator } from '../operator.ts';
+import { choice, count } from '../params.ts';
+import { tensor } from '../tensor.ts';
+
+export const windowAttention = operator({
+  name: 'window-attention',
+  kind: 'score',
+  scope: 'head',
+  title: ({ window, pool, kernel }) =>
+    `attention of the last ${window}${pool === 'none' ? '' : `, ${pool} over ${kernel}`}`,
+  paper: 'arXiv:2404.14469',
+  departures: ['grouped queries: one score for each key head'],
+  params: {
+    window: count({ default: 32, min: 1, unit: 'queries', note: 'observation window: the last queries of the prompt' }),
+    reduce: choice(['sum', 'mean', 'max'], 'sum', 'how the queries of window and group become one score'),
+    pool: choice(['max', 'mean', 'none'], 'max', 'how neighbouring keys share their scores'),
+    kernel: count({ default: 7, min: 1, unit: 'keys', note: 'width of the pooling; odd' }),
+  },
+  needs: ({ window }) => [{ of: 'attention', rows: { last: window } }],
+  inputs: { attention: f32(['Hq', 'Q', 'T'], { pad: 0, ordered: true }) },
+  outputs: { score: f32(['Hkv', 'T']) },
+  cost: ({ Hq = 1, Q = 1, T = 1 }) => ({ flops: Hq * Q * T, bytes: 4 * Hq * Q * T }),
+
+  graph(g, { attention }, { reduce, pool, kernel }) {
+    const rows = { sum: g.reduceSum, mean: g.reduceMean, max: g.reduceMax }[reduce](attention!, 'Q'); // [Hq, T]
+    const perKey = { sum: sumGroups, mean: meanGroups, max: maxGroups }[reduce](g, rows); // [Hkv, T]
+    const queries = g.slice(g.shape(attention!), 0, 1, 2, 1); // i64 [1]: rows seen, which is the window
+    const outside = g.slice(perKey, 'T', 0, g.neg(queries), 'T-Q'); // [Hkv, T-Q]
+    const zero = g.constant('i64', [0], [1]);
+    const padded = g.pad(outside, 0, g.concat([zero, queries], 0), 0, 'T'); // [Hkv, T]
+    return { score: pool1d(g, padded, pool, kernel) }; // [Hkv, T]
+  },
+
+  reference({ attention }, { reduce, pool, kernel }, { sizes }) {
+    const [Hq, Q, T] = attention!.dims as [number, number, number];
+    const Hkv = sizes['Hkv']!;
+    const G = Hq / Hkv;
+    const raw = tensor([Hkv, T]);
+    for (let h = 0; h < Hkv; h++)
+      for (let t = 0; t < T - Q; t++) {
+        const seen: number[] = [];
+        for (let member = 0; member < G; member++)
+          for (let q = 0; q < Q; q++) seen.push(attention!.get(h * G + member, q, t));
+        const sum = seen.reduce((a, b) => a + b, 0);
+        raw.set(reduce === 'max' ? Math.max(...seen) : reduce === 'mean' ? sum / seen.length : sum, h, t);
+      }
+    if (pool === 'none') return { score: raw };
+    const score = tensor([Hkv, T]);
+    const half = Math.floor(kernel / 2);
+    for (let h = 0; h < Hkv; h++)
+      for (let t = 0; t < T; t++) {
+        let [best, sum] = [0, 0];
+        for (let s = Math.max(0, t - half); s < Math.min(T, t - half + kernel); s++) {
+          best = Math.max(best, raw.get(h, s));
+          sum += raw.get(h, s);
+        }
+        score.set(pool === 'max' ? best : sum / kernel, h, t);
+      }
+    return { score };
+  },
+
+  example: {
+    inputs: { attention: [[[0.1, 0.6, 0, 0.3]]] },
+    sizes: { Hq: 1, Hkv: 1, G: 1 },
+    params: { kernel: 3 },
+    outputs: { score: [[0.6, 0.6, 0.6, 0]] },
+  },
+});

@@ -1,0 +1,12 @@
+/** The first entries of the text: attention sinks live here. */
+import { rule } from './rule.ts';
+
+export const first = rule({
+  name: 'first',
+  byPosition: 'first',
+  needsScore: false,
+  choose: (c, amount, taken) => {
+    // By absolute position, not by rank: a sink that left does not make its successor a sink.
+    for (let i = 0; i < c.count; i++) if (c.open[i] && c.position[i]! < amount) taken[i] = 1;
+  },
+});

@@ -1,0 +1,85 @@
+/** A rule fills one zone: it takes entries of one head from what earlier rules left. */
+
+/** Entries of one head that a rule may look at, in any order; index 0..count-1. */
+export interface Candidates {
+  count: number;
+  /** 1 where the rule may take the entry: it is in `fresh`, in the rule's zone, or in a zone written above it. */
+  open: Uint8Array;
+  /** Absolute positions. */
+  position: Int32Array;
+  score: Float32Array;
+  /** 1 where the entry is in the rule's zone already. */
+  held: Uint8Array;
+  /** Tokens that this head has been offered so far. */
+  seen: number;
+}
+
+export interface Rule {
+  readonly name: string;
+  /** In words, with its amount. */
+  readonly title: string;
+  /** An amount of its own; undefined = the allocation of the zone's name. */
+  readonly amount?: number;
+  /** Reads positions only, so that queries of a chunk can be masked one by one. */
+  readonly byPosition: 'first' | 'last' | false;
+  readonly needsScore: boolean;
+  /** Marks what it takes in `taken` (1); `amount` is in entries and may be Infinity. */
+  choose(candidates: Candidates, amount: number, taken: Uint8Array): void;
+}
+
+/** A rule that can stand bare (`last`) or with an amount (`last(32)`). */
+export type RuleFactory = Rule & ((amount: number) => Rule);
+
+export function rule(definition: Omit<Rule, 'title' | 'amount'>): RuleFactory {
+  const withAmount = (amount: number): Rule => ({ ...definition, title: `${definition.name} ${amount}`, amount });
+  const bare = { ...definition, title: definition.name };
+  const { name, ...rest } = bare;
+  return Object.defineProperty(Object.assign(withAmount, rest), 'name', { value: name }) as RuleFactory;
+}
+
+/** Marks the `amount` open candidates with the largest keys; among equal keys the lowest position stays. Linear time. */
+export function takeLargest(
+  { count, open, position }: Candidates,
+  key: ArrayLike<number>,
+  amount: number,
+  taken: Uint8Array,
+): void {
+  const index: number[] = [];
+  for (let i = 0; i < count; i++) if (open[i]) index.push(i);
+  if (amount <= 0) return;
+  if (index.length > amount) {
+    const threshold = nthLargest(
+      Float64Array.from(index, (i) => key[i]!),
+      amount,
+    );
+    let left = amount;
+    for (const i of index) if (key[i]! > threshold) left--;
+    const equal = index.filter((i) => key[i] === threshold);
+    if (equal.length > left) equal.sort((a, b) => position[a]! - position[b]!);
+    for (const i of index) if (key[i]! > threshold) taken[i] = 1;
+    for (const i of equal.slice(0, left)) taken[i] = 1;
+  } else for (const i of index) taken[i] = 1;
+}
+
+/** The n-th largest value (n from 1), by quickselect in place. */
+function nthLargest(values: Float64Array, n: number): number {
+  let [low, high] = [0, values.length - 1];
+  const target = n - 1;
+  while (low < high) {
+    const pivot = values[(low + high) >> 1]!;
+    let [i, j] = [low, high];
+    while (i <= j) {
+      while (values[i]! > pivot) i++;
+      while (values[j]! < pivot) j--;
+      if (i <= j) {
+        [values[i], values[j]] = [values[j]!, values[i]!];
+        i++;
+        j--;
+      }
+    }
+    if (target <= j) high = j;
+    else if (target >= i) low = i;
+    else break;
+  }
+  return values[target]!;
+}
