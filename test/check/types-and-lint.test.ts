@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { root } from './sources.ts';
+
+const biome = '@biomejs/biome/bin/biome';
+const runFile = promisify(execFile);
+
+/** What a program prints when it fails, or nothing when it succeeds. */
+async function complaints(script: string, args: string[]): Promise<string> {
+  try {
+    await runFile(process.execPath, [join(root, 'node_modules', script), ...args], { cwd: root, maxBuffer: 1 << 26 });
+    return '';
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    return `${stdout}${stderr}`.trim() || String(error);
+  }
+}
+
+/** Checks a package against the sources of the packages that it imports, so that nothing has to be built first. */
+function typeComplaints(project: string): Promise<string> {
+  const notes = join(root, 'node_modules', '.kvlab', `types-${project}.tsbuildinfo`);
+  const sources = ['--customConditions', 'kvlab-source', '--rootDir', '.'];
+  const args = ['--noEmit', '--incremental', '--tsBuildInfoFile', notes, '-p', project, ...sources];
+  return complaints('typescript/bin/tsc', args);
+}
+
+for (const project of ['ops', 'kernel', 'lab-extension', 'test']) {
+  test(`the types of ${project} hold`, async () => {
+    const found = await typeComplaints(project);
+    assert.ok(found === '', `\n${found}`);
+  });
+}
+
+test('every file is formatted, and the linter has nothing to say', async () => {
+  const found = await complaints(biome, ['ci', '--colors=off', '--max-diagnostics=40', '.']);
+  assert.ok(found === '', `\n${found}`);
+});
+
+test('the linter finds a default export, an any, and a Node module without its prefix', () => {
+  const planted = "import fs from 'fs';\n\nconst a: any = fs;\nexport default a;\n";
+  const args = [join(root, 'node_modules', biome), 'lint', '--colors=off', '--stdin-file-path=kernel/src/planted.ts'];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, input: planted, encoding: 'utf8' });
+  for (const rule of ['noDefaultExport', 'noExplicitAny', 'useNodejsImportProtocol']) {
+    assert.match(stdout + stderr, new RegExp(rule));
+  }
+});
