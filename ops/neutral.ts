@@ -1,9 +1,8 @@
 /** The neutral element of a slot: it changes nothing and is drawn faint. */
-import type { Bound, Kind, OperatorDefinition } from './operator.ts';
-import type { Params } from './params.ts';
+import type { AnyDefinition, Bound, Kind } from './operator.ts';
 
 export function neutral(name: string, kind: Kind, title: string): Bound {
-  const definition: OperatorDefinition<Params> = {
+  const definition: AnyDefinition = {
     name,
     kind,
     scope: 'model',

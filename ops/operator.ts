@@ -99,26 +99,29 @@ export interface OperatorDefinition<P extends Params> {
   tolerance?: number;
 }
 
+/** Any operator, with the types of its parameters forgotten: for slots, lists, tests and pictures that treat all alike. */
+export type AnyDefinition = OperatorDefinition<Params>;
+
 /** An operator with its parameters: what a slot of a declaration holds. */
-export interface Bound<P extends Params = Params> {
-  readonly operator: OperatorDefinition<P>;
-  readonly params: ParamValues<P>;
+export interface Bound {
+  readonly operator: AnyDefinition;
+  readonly params: Readonly<Record<string, number | string | boolean>>;
   readonly title: string;
   readonly needs: readonly Need[];
   /** The element that changes nothing; drawn faint. */
   readonly neutral: boolean;
 }
 export interface OperatorFactory<P extends Params> {
-  (params?: Partial<ParamValues<P>>): Bound<P>;
+  (params?: Partial<ParamValues<P>>): Bound & { readonly params: ParamValues<P> };
   readonly definition: OperatorDefinition<P>;
 }
 
 /** Declares an operator. The result is called with parameters inside a declaration: `accumulatedAttention({ decay: 0.9 })`. */
-export function operator<P extends Params>(definition: OperatorDefinition<P>): OperatorFactory<P> {
-  const bind = (given?: Partial<ParamValues<P>>): Bound<P> => {
+export function operator<const P extends Params>(definition: OperatorDefinition<P>): OperatorFactory<P> {
+  const bind = (given?: Partial<ParamValues<P>>) => {
     const params = resolveParams(definition.name, definition.params, given);
     return {
-      operator: definition,
+      operator: definition as unknown as AnyDefinition,
       params,
       title: typeof definition.title === 'string' ? definition.title : definition.title(params),
       needs: definition.needs?.(params) ?? [],
@@ -127,8 +130,3 @@ export function operator<P extends Params>(definition: OperatorDefinition<P>): O
   };
   return Object.assign(bind, { definition });
 }
-
-/** Any operator, with its parameters forgotten: for lists, tests and pictures that treat all alike. */
-export type AnyFactory = OperatorFactory<Params>;
-export type AnyDefinition = OperatorDefinition<Params>;
-export const anyOperator = (factory: unknown): AnyFactory => factory as AnyFactory;

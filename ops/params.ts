@@ -29,7 +29,7 @@ export function number(o: Partial<Omit<NumberParam, 'type'>> & { default: number
 }
 export const count = (o: Partial<Omit<NumberParam, 'type'>> & { default: number; note: string }): NumberParam =>
   number({ min: 0, integer: true, ...o });
-export const choice = <C extends string>(choices: readonly C[], fallback: C, note: string): ChoiceParam<C> => ({
+export const choice = <const C extends string>(choices: readonly C[], fallback: C, note: string): ChoiceParam<C> => ({
   type: 'choice',
   default: fallback,
   choices,

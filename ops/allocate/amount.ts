@@ -11,11 +11,7 @@ export function entriesOf(amount: Amount, promptLength: number): number {
 }
 
 /** A total budget: a share of the prompt, a number of entries for each head, or bytes for the whole cache. */
-export interface Budget {
-  keep?: number;
-  entries?: number;
-  bytes?: number;
-}
+export type Budget = { keep?: number; entries?: number; bytes?: number };
 
 /** Refuses a budget that cannot be meant, naming the method. */
 export function checkBudget(owner: string, { keep, entries, bytes }: Budget): void {

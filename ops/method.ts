@@ -1,0 +1,156 @@
+/** What a method is: a declaration that fills eight slots with operators and contains no arithmetic. */
+import type { Allocation } from './allocate/allocation.ts';
+import { type Budget, checkBudget } from './allocate/amount.ts';
+import type { Attend } from './attend/rows.ts';
+import type { Encoding } from './encode/encoding.ts';
+import { exact } from './encode/exact.ts';
+import { type Bound, type Slot, slots } from './operator.ts';
+import type { Selection } from './select/zones.ts';
+
+export type Part = 'keys' | 'values';
+/** When the keep line runs: after the prompt, after each chunk of it, after each step. */
+export type When = 'prompt' | 'chunk' | 'step' | { every: number };
+export type PerZone<O> = O | Readonly<Record<string, O | Partial<Record<Part, O>>>>;
+
+/** The eight slots, and when the keep line runs. */
+export interface Declaration {
+  when: When | readonly When[];
+  score: Bound;
+  allocate: Allocation;
+  select: Selection;
+  compensate: Bound;
+  encode: PerZone<Encoding>;
+  place: Bound;
+  fetch: Bound;
+  attend: Attend;
+}
+
+export interface About<O> {
+  paper: string;
+  departures?: readonly string[];
+  /** Options that a total budget (`keep`, `entries`, `bytes`) takes the place of. */
+  total?: readonly (keyof O & string)[];
+}
+
+export interface Method {
+  readonly name: string;
+  readonly paper: string;
+  readonly departures: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+  /** The options that differ from the defaults, in words. */
+  readonly setting: string;
+  readonly when: readonly When[];
+  readonly declaration: Declaration;
+  /** Names of zones from most to least faithful, `fresh` first. */
+  readonly zones: readonly string[];
+  /** How a zone stores a part. */
+  encodingOf(zone: string, part: Part): Encoding;
+  /** The eight slots for the picture. */
+  readonly slots: readonly { slot: Slot; text: string; neutral: boolean }[];
+}
+export interface MethodFactory<O> {
+  (options?: Partial<O> & Budget): Method;
+  readonly methodName: string;
+  readonly defaults: O;
+  readonly about: About<O>;
+}
+
+/** Declares a method. The result is called with options: `h2o({ keep: 0.2 })`. */
+export function method<O extends object>(
+  name: string,
+  defaults: O,
+  declare: (options: O & Budget) => Declaration,
+  about: About<O>,
+): MethodFactory<O> {
+  const make = (given: Partial<O> & Budget = {}): Method => {
+    for (const option of Object.keys(given))
+      if (!(option in defaults) && !['keep', 'entries', 'bytes'].includes(option))
+        throw new Error(
+          `${name}: there is no option ${option}; there is ${[...Object.keys(defaults), 'keep', 'entries', 'bytes'].join(', ')}`,
+        );
+    const named = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    const { keep, entries, bytes } = named as Budget;
+    checkBudget(name, { keep, entries, bytes });
+    const budgeted = keep !== undefined || entries !== undefined || bytes !== undefined;
+    const kept = Object.fromEntries(
+      Object.entries(defaults).filter(([o]) => !budgeted || !about.total?.includes(o as never)),
+    );
+    const options = { ...kept, ...named } as O & Budget;
+    return assemble(name, options, given, declare(options), about);
+  };
+  return Object.assign(make, { methodName: name, defaults, about });
+}
+
+function assemble<O>(
+  name: string,
+  options: O & Budget,
+  given: object,
+  declaration: Declaration,
+  about: About<O>,
+): Method {
+  const { select, encode } = declaration;
+  const named = [...select.keys, ...select.values].map(({ zone }) => zone);
+  const zones = ['fresh', ...named.filter((zone, i) => named.indexOf(zone) === i)];
+  const encodingOf = (zone: string, part: Part): Encoding => {
+    if (zone === 'fresh') return unrotatedAsDeclared(declaration, part);
+    if ('codes' in encode) return encode as Encoding;
+    const byZone = encode as Readonly<Record<string, Encoding | Partial<Record<Part, Encoding>>>>;
+    const found = byZone[part] ?? byZone[zone] ?? exact;
+    return 'codes' in found ? (found as Encoding) : (found[part] ?? exact);
+  };
+  const words = Object.entries(given).map(([option, value]) =>
+    option === 'keep' ? `keep ${Math.round(Number(value) * 1000) / 10} %` : `${option} ${value}`,
+  );
+  const text = (slot: Slot): { text: string; neutral: boolean } => {
+    if (slot !== 'encode') return { text: declaration[slot].title, neutral: declaration[slot].neutral };
+    const found = zones
+      .slice(1)
+      .flatMap((zone) =>
+        (['keys', 'values'] as const).map((part) => ({ zone, part, encoding: encodingOf(zone, part) })),
+      );
+    const loud = found.filter(({ encoding }) => !encoding.neutral);
+    const lines = loud.map(({ zone, part, encoding }) => `${zone} ${part}: ${encoding.title}`);
+    return { text: lines.join('; ') || 'exact', neutral: loud.length === 0 };
+  };
+  const method: Method = {
+    name,
+    paper: about.paper,
+    departures: about.departures ?? [],
+    options: options as Record<string, unknown>,
+    setting: words.join(', '),
+    when: [declaration.when].flat() as When[],
+    declaration,
+    zones,
+    encodingOf,
+    slots: slots.map((slot) => ({ slot, ...text(slot) })),
+  };
+  checkMethod(method);
+  return method;
+}
+
+/** New rows are exact; they are stored before rotary where the method reads them so. */
+function unrotatedAsDeclared({ encode }: Declaration, part: Part): Encoding {
+  const single = 'codes' in encode ? (encode as Encoding) : (encode as Readonly<Record<string, Encoding>>)[part];
+  return single && 'codes' in single && single.exact ? single : exact;
+}
+
+/** Refuses declarations whose slots do not fit together. */
+function checkMethod({ name, zones, encodingOf, declaration }: Method): void {
+  for (const zone of zones) {
+    const keys = encodingOf(zone, 'keys');
+    const rule = declaration.attend.ruleOf(zone);
+    if (!rule.storesRotated && keys.stores !== 'unrotated')
+      throw new Error(
+        `${name}: zone ${zone} is read at ${rule.name} positions but its keys are stored rotated (${keys.name}); encode them with pipe(beforeRotary, …)`,
+      );
+  }
+  let coarse = '';
+  for (const zone of zones)
+    for (const part of ['keys', 'values'] as const) {
+      if (!encodingOf(zone, part).exact) coarse = zone;
+      else if (coarse && coarse !== zone)
+        throw new Error(
+          `${name}: zone ${zone} is exact but stands below ${coarse}, which is not; order zones from most to least faithful`,
+        );
+    }
+}

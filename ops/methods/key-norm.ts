@@ -1,0 +1,26 @@
+/** Key norm: entries whose keys are short stay, since short keys collect attention. */
+import { uniform } from '../allocate/uniform.ts';
+import { rows } from '../attend/rows.ts';
+import { exact } from '../encode/exact.ts';
+import { method } from '../method.ts';
+import { all, nothing, oneTier } from '../neutral.ts';
+import { keyNorm as keyNormScore } from '../score/key-norm.ts';
+import { top } from '../select/top.ts';
+import { zones } from '../select/zones.ts';
+
+export const keyNorm = method(
+  'keyNorm',
+  { kept: 0.2 },
+  (o) => ({
+    when: ['chunk', 'step'],
+    score: keyNormScore(),
+    allocate: uniform(o),
+    select: zones({ kept: top }),
+    compensate: nothing,
+    encode: exact,
+    place: oneTier,
+    fetch: all,
+    attend: rows(),
+  }),
+  { paper: 'arXiv:2406.11430', total: ['kept'] },
+);

@@ -1,0 +1,28 @@
+/** StreamingLLM: the first tokens stay as attention sinks, beside a window of the newest. */
+import { uniform } from '../allocate/uniform.ts';
+import { absolute, contiguous } from '../attend/positions.ts';
+import { rows } from '../attend/rows.ts';
+import { exact } from '../encode/exact.ts';
+import { beforeRotary, pipe } from '../encode/pipe.ts';
+import { method } from '../method.ts';
+import { all, nothing, oneTier } from '../neutral.ts';
+import { first } from '../select/first.ts';
+import { last } from '../select/last.ts';
+import { zones } from '../select/zones.ts';
+
+export const streamingLLM = method(
+  'StreamingLLM',
+  { sinks: 4, recent: 512, positions: 'contiguous' as 'contiguous' | 'absolute' },
+  (o) => ({
+    when: ['chunk', 'step'],
+    score: nothing,
+    allocate: uniform({ sinks: o.sinks, recent: o.recent, keep: o.keep, entries: o.entries, bytes: o.bytes }),
+    select: zones({ sinks: first, recent: last }),
+    compensate: nothing,
+    encode: { keys: pipe(beforeRotary, exact), values: exact },
+    place: oneTier,
+    fetch: all,
+    attend: rows({ at: { contiguous, absolute }[o.positions] }),
+  }),
+  { paper: 'arXiv:2309.17453', total: ['recent'] },
+);
