@@ -15,6 +15,7 @@ let gpu: Promise<Gpu> | undefined;
 
 export const node: Platform = {
   threads: Math.min(availableParallelism(), mostThreads),
+  availableBytes: () => process.availableMemory(),
   ort(device, threads) {
     const module = opened.get(device) ?? (device === 'wasm' ? wasmModule(threads) : webgpuModule());
     opened.set(device, module);
@@ -49,7 +50,7 @@ async function webgpuModule(): Promise<{ ort: OrtModule; threads: number }> {
 /** Puts WebGPU on the global object, where ONNX Runtime looks for it. */
 async function openGpu(): Promise<Gpu> {
   // Without this folder some Vulkan drivers complain on the terminal.
-  process.env['XDG_RUNTIME_DIR'] ??= tmpdir();
+  process.env.XDG_RUNTIME_DIR ??= tmpdir();
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
   const found = create([]) as unknown as Gpu;

@@ -31,6 +31,8 @@ export interface Platform {
   graphics(software: boolean): Promise<Graphics>;
   /** Threads that are worth using. */
   threads: number;
+  /** Bytes that this process may still allocate, if that is known. */
+  availableBytes(): number | undefined;
 }
 
 export interface RuntimeOptions {
@@ -44,7 +46,7 @@ export interface RuntimeOptions {
 export async function openRuntime(device: 'auto' | Device, options: RuntimeOptions = {}): Promise<Runtime> {
   if (device !== 'auto' && device !== 'wasm' && device !== 'webgpu')
     throw new TypeError(`runtime: there is no device ${JSON.stringify(device)}; use 'auto', 'wasm' or 'webgpu'`);
-  const platform = options.platform ?? (await import('./node.ts')).node;
+  const platform = options.platform ?? (await nodePlatform());
   const graphics = device === 'wasm' ? undefined : await platform.graphics(device === 'webgpu');
   if (device === 'webgpu' && !graphics?.device)
     throw new Error(
@@ -77,6 +79,11 @@ export async function openRuntime(device: 'auto' | Device, options: RuntimeOptio
       found?.release();
     },
   };
+}
+
+/** The platform of this process. Imported when asked for, so that a browser never loads it. */
+export async function nodePlatform(): Promise<Platform> {
+  return (await import('./node.ts')).node;
 }
 
 function reason(asked: 'auto' | Device, graphics: Graphics | undefined): string {
