@@ -15,6 +15,7 @@ export * from './graph/builder.ts';
 export type { ConstantRecord, GraphRecord, NodeRecord, PortRecord, ValueType } from './graph/encode.ts';
 export * from './graph/half.ts';
 export * from './method.ts';
+export * from './need.ts';
 export { all, nothing, oneTier } from './neutral.ts';
 export * from './operator.ts';
 export * from './params.ts';

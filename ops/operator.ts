@@ -3,6 +3,7 @@
  *  Dimension letters: L layers, Hq query heads, Hkv KV heads, G = Hq / Hkv, Q new queries, T entries, N segments (pages),
  *  B batches (rows encoded together), D head size, X hidden size, R rank or code width, V vocabulary. */
 import type { GraphBuilder, Sizes, Value } from './graph/builder.ts';
+import type { Moment, Need } from './need.ts';
 import { type Params, type ParamValues, resolveParams } from './params.ts';
 import type { Nested, Tensor } from './tensor.ts';
 
@@ -32,6 +33,9 @@ export interface Spec {
   pad?: number;
   /** Input only: T must be in time order (pooling, runs). Otherwise rows come in any order. */
   ordered?: boolean;
+  /** What the numbers are, so that random checks draw valid ones. `rows`: causal softmax rows over the last axis;
+   *  `positions`: distinct absolute positions along the last axis; `shares`: from 0 to 1. Any numbers unless said. */
+  values?: 'any' | 'rows' | 'positions' | 'shares';
   /** State only: value of a new row, and how two rows become one when entries merge. */
   start?: number;
   merge?: 'sum' | 'max' | 'keep';
@@ -45,28 +49,12 @@ export const f32 = spec('f32');
 export const i32 = spec('i32');
 export const u8 = spec('u8');
 
-/** Rows of queries that an operator wants to see. The planner keeps the last `last` prompt rows in one chunk. */
-export interface Rows {
-  last?: number;
-}
-export type Need =
-  | { of: 'attention' | 'products' | 'queries' | 'outputs' | 'hidden'; rows?: Rows }
-  | { of: 'keys' | 'values'; rotated?: boolean }
-  | { of: 'logits' | 'text' | 'ledger' };
-
-/** Facts about now that every operator may read; plain numbers, so a test can invent them. */
-export interface Moment {
-  step: number;
-  /** Tokens fed so far. */
-  seen: number;
-  promptLength: number;
-  layer: number;
-  seed: number;
-  /** Sizes of the letters that inputs need not show: Hq, Hkv, G, D. */
-  sizes: Sizes;
-}
-
-export interface OperatorDefinition<P extends Params> {
+export interface OperatorDefinition<
+  P extends Params,
+  I extends Specs = Specs,
+  S extends Specs = Specs,
+  O extends Specs = Specs,
+> {
   /** kebab-case, as its file. */
   name: string;
   kind: Kind;
@@ -77,12 +65,12 @@ export interface OperatorDefinition<P extends Params> {
   departures?: readonly string[];
   params: P;
   needs?: (params: ParamValues<P>) => readonly Need[];
-  inputs: Specs;
-  outputs: Specs;
+  inputs: I;
+  outputs: O;
   /** Memory between calls. The letters say where it lives: T = a column of the entries, neither T nor N = a register.
    *  The engine extends, moves, merges and drops it; an operator only computes new values. A state arrives as an input of
    *  its name, already extended for new entries, and leaves as an output of its name. */
-  state?: Specs;
+  state?: S;
   cost?: (dims: Readonly<Record<string, number>>, params: ParamValues<P>) => { flops: number; bytes: number };
   /** Absent = host operator: it runs as its reference, and the device line says so. */
   graph?: (g: GraphBuilder, inputs: Record<string, Value>, params: ParamValues<P>) => Record<string, Value>;
@@ -97,6 +85,12 @@ export interface OperatorDefinition<P extends Params> {
   };
   /** Largest difference between graph and reference, relative to the largest value; 1e-5 unless said. */
   tolerance?: number;
+  /** Share of elements that may differ more, because a rounding or comparison inside is a near tie; 0 unless said. */
+  nearTies?: number;
+  /** Sizes near the given ones that it accepts, where not every size will do; for random checks. */
+  accepts?: (sizes: Sizes, params: ParamValues<P>) => Sizes;
+  /** Parameter settings that random checks run beside the defaults; choices and flags vary by themselves. */
+  variants?: readonly Partial<ParamValues<P>>[];
 }
 
 /** Any operator, with the types of its parameters forgotten: for slots, lists, tests and pictures that treat all alike. */
@@ -111,13 +105,23 @@ export interface Bound {
   /** The element that changes nothing; drawn faint. */
   readonly neutral: boolean;
 }
-export interface OperatorFactory<P extends Params> {
+export interface OperatorFactory<
+  P extends Params,
+  I extends Specs = Specs,
+  S extends Specs = Specs,
+  O extends Specs = Specs,
+> {
   (params?: Partial<ParamValues<P>>): Bound & { readonly params: ParamValues<P> };
-  readonly definition: OperatorDefinition<P>;
+  readonly definition: OperatorDefinition<P, I, S, O>;
 }
 
 /** Declares an operator. The result is called with parameters inside a declaration: `accumulatedAttention({ decay: 0.9 })`. */
-export function operator<const P extends Params>(definition: OperatorDefinition<P>): OperatorFactory<P> {
+export function operator<
+  const P extends Params,
+  const I extends Specs,
+  const O extends Specs,
+  const S extends Specs = Readonly<Record<never, never>>,
+>(definition: OperatorDefinition<P, I, S, O>): OperatorFactory<P, I, S, O> {
   const bind = (given?: Partial<ParamValues<P>>) => {
     const params = resolveParams(definition.name, definition.params, given);
     return {

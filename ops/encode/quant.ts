@@ -25,11 +25,11 @@ type QuantParams = ParamValues<typeof params>;
 /** x [H, T, D] -> [H, A, n, C]: axis 2 is the group. Keys: A batches, C = D. Values: A entries, C = groups of an entry. */
 function grouped(g: GraphBuilder, x: Value, { per, group }: QuantParams): Value {
   if (per === 'channel') return g.reshape(x, [x.dims[0]!, 'B', group, x.dims[2]!]); // [H, B, group, D]
-  const D = g.sizes['D']!;
+  const D = g.sizes.D!;
   return g.transpose(g.reshape(x, [x.dims[0]!, x.dims[1]!, D / group, group]), [0, 1, 3, 2]); // [H, T, group, D/group]
 }
 function ungrouped(g: GraphBuilder, x: Value, { per }: QuantParams): Value {
-  const D = g.sizes['D']!;
+  const D = g.sizes.D!;
   if (per === 'channel') return g.reshape(x, [x.dims[0]!, 'T', D]);
   return g.reshape(g.transpose(x, [0, 1, 3, 2]), [x.dims[0]!, 'T', D]);
 }
@@ -53,7 +53,7 @@ function read(g: GraphBuilder, stored: Record<string, Value>, o: QuantParams): V
   const planes = planesOf(o.bits).map((_, i) => stored[`codes${i}`]!);
   const codes = unpackBits(g, planes, 2, o.group, o.bits); // [H, A, group, C]
   const spread = (v: Value) => g.unsqueeze(g.cast(v, 'f32'), 2); // [H, A, 1, C]
-  return ungrouped(g, g.add(g.mul(codes, spread(stored['scale']!)), spread(stored['low']!)), o); // [H, T, D]
+  return ungrouped(g, g.add(g.mul(codes, spread(stored.scale!)), spread(stored.low!)), o); // [H, T, D]
 }
 
 export const quantOperator = operator({
@@ -67,19 +67,23 @@ export const quantOperator = operator({
   inputs: { x: f32(['Hkv', 'T', 'D']) },
   outputs: { restored: f32(['Hkv', 'T', 'D']) },
   cost: ({ Hkv = 1, T = 1, D = 1 }) => ({ flops: 6 * Hkv * T * D, bytes: 4 * Hkv * T * D }),
+  accepts: ({ T = 1, D = 1 }, { per, group }) =>
+    per === 'channel' ? { D, T: Math.ceil(T / group) * group } : { T, D: 2 * group },
+  variants: [{ bits: 1 }, { bits: 3, group: 8 }, { bits: 4 }, { bits: 8 }],
 
   graph: (g, { x }, o) => ({ restored: read(g, write(g, x!, o), o) }),
 
   reference({ x }, { bits, per, group, scales }) {
     const [H, T, D] = x!.dims as [number, number, number];
     const restored = tensor([H, T, D]);
-    const store = (v: number) => (scales === 'half' ? nearestHalf(v) : v);
+    const store = scales === 'half' ? nearestHalf : Math.fround;
     const code = (places: readonly [number, number, number][]) => {
       const values = places.map((p) => x!.get(...p));
       const low = store(Math.min(...values));
       const scale = store((Math.max(...values) - low) / (2 ** bits - 1));
       values.forEach((v, i) => {
-        const c = Math.min(Math.max(round((v - low) / (scale || 1)), 0), 2 ** bits - 1);
+        // The quotient in f32: numbers that lie exactly between two codes are common (0 between -1 and 1).
+        const c = Math.min(Math.max(round(Math.fround((v - low) / (scale || 1))), 0), 2 ** bits - 1);
         restored.set(c * scale + low, ...places[i]!);
       });
     };

@@ -294,7 +294,7 @@ export function graphBuilder(graphName: string, sizes: Sizes = {}, device: Graph
       pads: [half, kernel - 1 - half],
       strides: [1],
     };
-    if (kind === 'mean') attributes['count_include_pad'] = 1;
+    if (kind === 'mean') attributes.count_include_pad = 1;
     return one(kind === 'max' ? 'MaxPool' : 'AveragePool', [x], [{ type: x.type, dims: x.dims }], attributes);
   };
   const gemm = (a: Value, b: Value, transB: boolean): Value => {

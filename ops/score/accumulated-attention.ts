@@ -24,7 +24,7 @@ export const accumulatedAttention = operator({
     group: choice(['sum', 'mean', 'max'], 'sum', 'how the query heads of a group become one score'),
   },
   needs: () => [{ of: 'attention' }],
-  inputs: { attention: f32(['Hq', 'Q', 'T'], { pad: 0 }) },
+  inputs: { attention: f32(['Hq', 'Q', 'T'], { values: 'rows', pad: 0 }) },
   state: { score: f32(['Hkv', 'T'], { start: 0, merge: 'sum', pad: 0 }) },
   outputs: { score: f32(['Hkv', 'T']) },
   cost: ({ Hq = 1, Q = 1, T = 1 }) => ({ flops: Hq * Q * T, bytes: 4 * Hq * Q * T }),

@@ -21,7 +21,7 @@ export const randomScore = operator({
   scope: 'head',
   title: 'random',
   params: {},
-  inputs: { position: i32(['Hkv', 'T']) },
+  inputs: { position: i32(['Hkv', 'T'], { values: 'positions' }) },
   outputs: { score: f32(['Hkv', 'T']) },
 
   reference({ position }, _params, { seed, layer }) {

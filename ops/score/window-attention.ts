@@ -22,7 +22,7 @@ export const windowAttention = operator({
     kernel: count({ default: 7, min: 1, unit: 'keys', note: 'width of the pooling; odd' }),
   },
   needs: ({ window }) => [{ of: 'attention', rows: { last: window } }],
-  inputs: { attention: f32(['Hq', 'Q', 'T'], { pad: 0, ordered: true }) },
+  inputs: { attention: f32(['Hq', 'Q', 'T'], { values: 'rows', pad: 0, ordered: true }) },
   outputs: { score: f32(['Hkv', 'T']) },
   cost: ({ Hq = 1, Q = 1, T = 1 }) => ({ flops: Hq * Q * T, bytes: 4 * Hq * Q * T }),
 
@@ -38,7 +38,7 @@ export const windowAttention = operator({
 
   reference({ attention }, { reduce, pool, kernel }, { sizes }) {
     const [Hq, Q, T] = attention!.dims as [number, number, number];
-    const Hkv = sizes['Hkv']!;
+    const Hkv = sizes.Hkv!;
     const G = Hq / Hkv;
     const raw = tensor([Hkv, T]);
     for (let h = 0; h < Hkv; h++)
