@@ -6,7 +6,6 @@ import { plan } from './stages.mjs';
 import { describeFailure, newTally, slowest, totals } from './tally.mjs';
 
 const root = join(import.meta.dirname, '..');
-const timeoutMs = 12 * 60_000;
 
 function printOutcome(test) {
   const file = test.file ? ` (${relative(root, test.file)})` : '';
@@ -26,7 +25,7 @@ async function runStage(stage, tally, signal) {
     files: stage.files,
     concurrency: stage.concurrency,
     execArgv: ['--conditions=kvlab-source', '--disable-warning=ExperimentalWarning'],
-    timeout: timeoutMs,
+    timeout: stage.minutes * 60_000,
     signal,
   });
   for await (const event of events) {

@@ -4,17 +4,18 @@ import { join, relative, sep } from 'node:path';
 
 /**
  * Stages in order. `needsBuild` stages use what the build made; the others run from the sources.
- * One file at a time where a file takes both cores by itself (inference, a browser).
+ * One file at a time where a file takes both cores by itself (inference, a browser). A file that runs for longer than
+ * `minutes` is ended and has failed.
  */
 export const stages = [
-  { name: 'check', areas: ['check'], concurrency: 2 },
-  { name: 'units', areas: undefined, concurrency: 2 },
-  { name: 'kernel', areas: ['kernel'], concurrency: 1, needsBuild: true },
-  { name: 'notebooks', areas: ['notebooks'], concurrency: 1, needsBuild: true },
-  { name: 'browser', areas: ['browser'], concurrency: 1, needsBuild: true },
+  { name: 'check', areas: ['check'], concurrency: 2, minutes: 2 },
+  { name: 'units', areas: undefined, concurrency: 2, minutes: 5 },
+  { name: 'kernel', areas: ['kernel'], concurrency: 1, minutes: 5, needsBuild: true },
+  { name: 'notebooks', areas: ['notebooks'], concurrency: 1, minutes: 8, needsBuild: true },
+  { name: 'browser', areas: ['browser'], concurrency: 1, minutes: 8, needsBuild: true },
 ];
 
-/** Areas of `npm run check` besides the units that it takes from `fast`. */
+/** Folders of `test/` that hold no unit tests. */
 const named = new Set([...stages.flatMap((stage) => stage.areas ?? []), 'bench', 'output']);
 
 function testFiles(folder) {
