@@ -5,7 +5,7 @@ const signOfLifeMs = 15_000;
  * Returns `step(words, work)`, which prints `[2/6] words`, runs `work(say)` and prints its outcome (a string) with the time.
  * `say(words)` prints a line below the step.
  */
-export function numberedSteps(total, print = (line) => process.stdout.write(`${line}\n`)) {
+export function numberedSteps(total, print = (line) => console.log(line)) {
   let number = 0;
   return async function step(words, work) {
     number += 1;

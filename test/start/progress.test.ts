@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { numberedSteps } from '../../kernel/start/progress.mjs';
 
 test('a step says its number, what it does, and what came of it', async () => {
-  const lines = [];
-  const step = numberedSteps(2, (line) => lines.push(line));
-  await step('Fetch the model', (say) => {
+  const lines: string[] = [];
+  const step = numberedSteps(2, (line: string) => lines.push(line));
+  await step('Fetch the model', (say: (words: string) => void) => {
     say('from somewhere');
     return 'fetched';
   });
@@ -15,8 +15,8 @@ test('a step says its number, what it does, and what came of it', async () => {
 });
 
 test('a failing step fails, and the next one still has the next number', async () => {
-  const lines = [];
-  const step = numberedSteps(2, (line) => lines.push(line));
+  const lines: string[] = [];
+  const step = numberedSteps(2, (line: string) => lines.push(line));
   await assert.rejects(
     step('Fetch', () => Promise.reject(new Error('no network'))),
     /no network/,

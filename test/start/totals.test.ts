@@ -34,7 +34,7 @@ function event(type: 'pass' | 'fail', name: string, more: object = {}) {
 }
 
 /** The totals after these events. */
-function total(events: object[], allowedSkips = {}): string {
+function total(events: { type: string; data: object }[], allowedSkips = {}): string {
   const tally = newTally(allowedSkips);
   for (const one of events) tally.take(one);
   return totals(tally.tests);
