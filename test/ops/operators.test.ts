@@ -1,0 +1,3 @@
+import { testEveryOperator } from './agreement.ts';
+
+testEveryOperator('wasm', 20);
