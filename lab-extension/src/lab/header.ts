@@ -1,0 +1,142 @@
+/** The header: which run, which method in its eight slots, which step, and whether it is live. */
+import { fixed } from '../draw/scale.ts';
+import { type Run, tokensPerSecond } from '../store/run.ts';
+import { goLive, pinStep, type Store, shownRun, shownStep, showRun } from '../store/store.ts';
+
+export interface Header {
+  readonly node: HTMLElement;
+  draw(): void;
+}
+
+const keepLine = new Set(['score', 'allocate', 'select', 'compensate']);
+
+export function createHeader(store: Store): Header {
+  const node = document.createElement('header');
+  node.className = 'kvlab-header';
+  const part = <T extends keyof HTMLElementTagNameMap>(parent: HTMLElement, tag: T, name: string) => {
+    const element = document.createElement(tag);
+    element.className = `kvlab-${name}`;
+    parent.append(element);
+    return element;
+  };
+  const line = part(node, 'div', 'header-line');
+  const title = part(line, 'h2', 'run-name');
+  const chooser = part(line, 'select', 'run-chooser');
+  chooser.setAttribute('aria-label', 'Run');
+  const method = part(line, 'span', 'method');
+  const machine = part(line, 'span', 'machine');
+  const state = part(line, 'span', 'state');
+  const time = part(line, 'span', 'time');
+  const step = part(time, 'span', 'step');
+  const scrubber = part(time, 'input', 'scrubber');
+  scrubber.type = 'range';
+  scrubber.min = '0';
+  scrubber.setAttribute('aria-label', 'Step');
+  const modes = part(time, 'span', 'segmented');
+  modes.setAttribute('role', 'group');
+  modes.setAttribute('aria-label', 'Time');
+  const live = part(modes, 'button', 'live');
+  const pin = part(modes, 'button', 'pin');
+  live.type = pin.type = 'button';
+  live.textContent = 'Live';
+  pin.textContent = 'Pin';
+  const slots = part(node, 'ol', 'slots');
+  slots.setAttribute('aria-label', 'Method in eight slots');
+
+  chooser.addEventListener('change', () => showRun(store, chooser.value, true));
+  scrubber.addEventListener('input', () => pinStep(store, Number(scrubber.value)));
+  live.addEventListener('click', () => goLive(store));
+  pin.addEventListener('click', () => {
+    const run = shownRun(store);
+    if (run) pinStep(store, shownStep(store, run));
+  });
+
+  let runsKey = '';
+  let slotsKey = '';
+  return {
+    node,
+    draw() {
+      const run = shownRun(store);
+      const several = store.runs.size > 1;
+      title.hidden = several;
+      chooser.hidden = !several;
+      title.textContent = run?.info.title ?? 'kvlab';
+      const key = [...store.runs.keys()].join();
+      if (key !== runsKey) {
+        runsKey = key;
+        chooser.replaceChildren(...[...store.runs.values()].map(runOption).reverse());
+      }
+      if (store.shown !== undefined) chooser.value = store.shown;
+      words(method, run ? [run.info.method.name, ` ${run.info.method.setting}`] : ['']);
+      machine.textContent = run ? machineWords(run) : '';
+      state.textContent = store.stale || (run ? stateWords(run) : '');
+      state.hidden = state.textContent === '';
+      state.classList.toggle('kvlab-failed', run?.state === 'failed');
+      time.hidden = !run;
+      if (run) {
+        const shown = shownStep(store, run);
+        const last = run.state === 'finished' ? run.step : run.info.maxTokens;
+        words(step, ['step ', String(shown), ` of ${last}`], 1);
+        scrubber.max = String(last);
+        scrubber.value = String(shown);
+        scrubber.style.setProperty('--kvlab-done', `${(100 * run.step) / Math.max(1, last)}%`);
+      }
+      live.setAttribute('aria-pressed', String(store.clock.mode === 'live'));
+      pin.setAttribute('aria-pressed', String(store.clock.mode === 'pinned'));
+      const drawn = JSON.stringify(run?.info.method.slots ?? []);
+      if (drawn !== slotsKey) {
+        slotsKey = drawn;
+        slots.replaceChildren(...(run ? slotBoxes(run) : []));
+      }
+      slots.hidden = !run;
+    },
+  };
+}
+
+function runOption(run: Run): HTMLOptionElement {
+  const option = document.createElement('option');
+  option.value = run.info.run;
+  option.textContent = `${run.info.title} · ${run.info.method.name}`;
+  return option;
+}
+
+/** Puts words into a line, one of them strong. */
+function words(target: HTMLElement, parts: readonly string[], strong = 0): void {
+  if (target.textContent === parts.join('')) return;
+  target.replaceChildren(
+    ...parts.map((text, i) => {
+      const piece = document.createElement(i === strong ? 'strong' : 'span');
+      piece.textContent = text;
+      return piece;
+    }),
+  );
+}
+
+function machineWords(run: Run): string {
+  const speed = tokensPerSecond(run);
+  return [run.info.model.name, run.info.device, Number.isFinite(speed) ? `${fixed(speed, 1)} tokens/s` : '']
+    .filter(Boolean)
+    .join(' · ');
+}
+
+function stateWords(run: Run): string {
+  const merged = run.merged ? `${run.merged} frames merged` : '';
+  const state =
+    run.state === 'running' || run.state === 'finished' ? '' : [run.state, run.message].filter(Boolean).join(': ');
+  return [state, run.info.leftOut, merged].filter(Boolean).join(' · ');
+}
+
+function slotBoxes(run: Run): HTMLElement[] {
+  return run.info.method.slots.map(({ slot, text, neutral }) => {
+    const box = document.createElement('li');
+    box.className = `kvlab-slot ${neutral ? 'kvlab-neutral' : 'kvlab-set'} ${keepLine.has(slot) ? 'kvlab-keep' : 'kvlab-read'}`;
+    box.dataset.slot = slot;
+    const name = document.createElement('span');
+    name.textContent = slot;
+    const what = document.createElement('b');
+    what.textContent = text;
+    box.append(name, what);
+    box.title = `${slot}: ${text}`;
+    return box;
+  });
+}

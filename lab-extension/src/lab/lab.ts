@@ -1,0 +1,140 @@
+/** The lab: header, panels on a grid, one queue of redraws, one store. Plain DOM, so that a tab, an output cell and a test page hold the same thing. */
+import { createDrawQueue } from '../draw/queue.ts';
+import { attentionSinks } from '../panels/attention-sinks/panel.ts';
+import { evictionTimeline } from '../panels/eviction-timeline/panel.ts';
+import { heavyHitters } from '../panels/heavy-hitters/panel.ts';
+import { memoryOverTime } from '../panels/memory-over-time/panel.ts';
+import { createPanel, type Panel, type PanelKind, type Surroundings } from '../panels/panel.ts';
+import { quantizationError } from '../panels/quantization-error/panel.ts';
+import { tokenStrip } from '../panels/token-strip/panel.ts';
+import { clearSelection, goLive, type Store, shownRun, subscribe } from '../store/store.ts';
+import { createHeader } from './header.ts';
+
+/** All panels, in reading order. */
+export const panelKinds: readonly PanelKind[] = [
+  tokenStrip,
+  attentionSinks,
+  evictionTimeline,
+  memoryOverTime,
+  heavyHitters,
+  quantizationError,
+];
+
+export interface LabOptions {
+  insertCell?: (source: string) => void;
+  watch?: (layer: number, queryHead: number) => void;
+  /** Called after each pass of drawing. */
+  onDrawn?: () => void;
+}
+
+export interface Lab {
+  readonly node: HTMLElement;
+  /** Brings a panel into view; without a name the lab as a whole. */
+  show(panel?: string): void;
+  /** Gives one panel the whole page, or takes it back. */
+  enlarge(panel: string | undefined): void;
+  redraw(): void;
+  dispose(): void;
+}
+
+export function createLab(store: Store, options: LabOptions = {}): Lab {
+  const node = document.createElement('div');
+  node.className = 'kvlab-lab';
+  node.setAttribute('role', 'region');
+  node.setAttribute('aria-label', 'kvlab');
+  const header = createHeader(store);
+  const grid = document.createElement('div');
+  grid.className = 'kvlab-grid';
+  const spoken = document.createElement('div');
+  spoken.className = 'kvlab-spoken';
+  spoken.setAttribute('aria-live', 'polite');
+  node.append(header.node, grid, spoken);
+
+  const queue = createDrawQueue();
+  const surroundings: Surroundings = { store, redraw, ...options };
+  const panels: Panel[] = panelKinds.map((kind) =>
+    createPanel(kind, surroundings, { announce, enlarge: toggleEnlarged }),
+  );
+  for (const panel of panels) grid.append(panel.node);
+
+  let watched = '';
+  let drawnVersion = '';
+  let frames = 0;
+  const headerPart = {
+    restMs: 100,
+    urgent: () => false,
+    visible: () => node.isConnected,
+    late: () => undefined,
+    draw: () => header.draw(),
+  };
+  queue.onPass(() => {
+    const run = shownRun(store);
+    const version = run ? `${store.shown} ${run.version}` : '';
+    if (version !== drawnVersion && run) {
+      drawnVersion = version;
+      frames += 1;
+      node.dataset.framesDrawn = String(frames);
+      node.dataset.step = String(run.step);
+      node.dataset.state = run.state;
+      node.dataset.run = run.info.run;
+    }
+    options.onDrawn?.();
+  });
+
+  function redraw(): void {
+    queue.request(headerPart);
+    for (const panel of panels) queue.request(panel);
+    const { layer, queryHead } = store.locked;
+    const wanted = layer === undefined || queryHead === undefined ? '' : `${store.shown} ${layer} ${queryHead}`;
+    if (wanted === watched) return;
+    watched = wanted;
+    if (wanted) options.watch?.(layer!, queryHead!);
+  }
+
+  let spokenAt = Number.NEGATIVE_INFINITY;
+  function announce(text: string): void {
+    if (performance.now() - spokenAt < 2000 || spoken.textContent === text) return;
+    spokenAt = performance.now();
+    spoken.textContent = text;
+  }
+
+  function enlarge(id: string | undefined): void {
+    node.classList.toggle('kvlab-enlarged', id !== undefined);
+    for (const panel of panels) panel.node.classList.toggle('kvlab-whole', panel.id === id);
+    redraw();
+  }
+  function toggleEnlarged(id: string): void {
+    enlarge(panels.find((panel) => panel.id === id)?.node.classList.contains('kvlab-whole') ? undefined : id);
+  }
+
+  node.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') {
+      if (node.classList.contains('kvlab-enlarged') && !Object.keys(store.locked).length) enlarge(undefined);
+      clearSelection(store);
+    }
+    if (event.key === 'l' && event.target === node) goLive(store);
+  });
+
+  const unsubscribe = subscribe(store, redraw);
+  const theme = new MutationObserver(redraw);
+  theme.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light'] });
+  header.draw();
+
+  return {
+    node,
+    redraw,
+    enlarge,
+    show(id) {
+      const panel = panels.find((p) => p.id === id);
+      if (panel) panel.node.scrollIntoView({ block: 'nearest' });
+      redraw();
+    },
+    dispose() {
+      unsubscribe();
+      theme.disconnect();
+      queue.dispose();
+      for (const panel of panels) panel.dispose();
+      node.remove();
+    },
+  };
+}

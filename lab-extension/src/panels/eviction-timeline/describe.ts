@@ -1,0 +1,162 @@
+/** Eviction timeline in words: what left at this step, or how long one token stayed. */
+
+import { eventKinds } from 'kvlab/frame';
+import { fixed } from '../../draw/scale.ts';
+import type { Theme } from '../../draw/theme.ts';
+import { quoted } from '../../draw/words.ts';
+import { headCount, logColumn, type Run } from '../../store/run.ts';
+import { entriesAt, gone } from '../../store/survival.ts';
+import { cellWithH2o } from '../cells-to-insert.ts';
+import { type LegendItem, type Phrase, type Said, saysNoRun, type Table, tableRows } from '../words.ts';
+import {
+  cellGone,
+  cellHeld,
+  type EvictionDrawing,
+  type HeadChoice,
+  type Lifetime,
+  lifetimeOf,
+  mostDropped,
+} from './encode.ts';
+
+export function describeEviction(
+  run: Run | undefined,
+  step: number,
+  drawing: EvictionDrawing | undefined,
+  head: HeadChoice | undefined,
+  position: number | undefined,
+  theme: Theme,
+): Said {
+  if (!run || !drawing)
+    return saysNoRun(
+      'This panel draws which tokens each head keeps. A generate call with a method that evicts fills it.',
+      cellWithH2o,
+    );
+  const lifetime = position === undefined ? undefined : lifetimeOf(run, position, step);
+  const bins = [
+    drawing.columnBin > 1 ? `${drawing.columnBin} tokens a column` : '',
+    drawing.rowBin > 1 ? `${drawing.rowBin} steps a row` : '',
+  ].filter(Boolean);
+  const heads = headCount(run.info);
+  return {
+    subtitle: [head ? `layer ${head.layer} kv head ${head.kvHead}` : `all ${heads} heads`, ...bins].join(' · '),
+    caption: lifetime
+      ? aboutToken(run, lifetime, step)
+      : head
+        ? aboutHead(drawing, head, run, step)
+        : aboutStep(run, step),
+    legend: head
+      ? zoneLegend(drawing, theme)
+      : [
+          { kind: 'ramp', label: 'heads', low: '1', high: String(heads) },
+          { kind: 'hatch', label: 'none' },
+        ],
+    table: eventTable(run, step),
+    facts: { entries: entriesAt(run.survival, step), heads },
+  };
+}
+
+function zoneLegend(drawing: EvictionDrawing, theme: Theme): LegendItem[] {
+  const present = drawing.zones.filter((_, zone) => drawing.cells.includes(cellHeld + zone));
+  const swatches = present
+    .slice(0, 3)
+    .map(({ name, tone }): LegendItem => ({ kind: 'swatch', label: name, colour: theme.tones[tone] }));
+  return drawing.cells.includes(cellGone) ? [...swatches, { kind: 'hatch', label: 'evicted' }] : swatches;
+}
+
+function aboutStep(run: Run, step: number): Phrase[] {
+  const heads = headCount(run.info);
+  const dropped = mostDropped(run, step);
+  const entries = entriesAt(run.survival, step) / heads;
+  const each = Number.isInteger(entries) ? `each head keeps ${entries}` : `heads keep ${fixed(entries, 1)} on average`;
+  const tokens = run.log.get('step.seen')?.data[step] ?? run.texts.length;
+  if (!dropped)
+    return [{ text: `Step ${step}: ${run.info.method.name} evicted nothing; of ${tokens} tokens ${each}.` }];
+  return [
+    {
+      text: `Step ${step}: ${run.info.method.name} evicted token ${quoted(dropped.position, run.texts[dropped.position]?.text)} in `,
+    },
+    { text: `${dropped.heads} of ${heads}`, strong: true },
+    { text: ` heads; of ${tokens} tokens ${each}.` },
+  ];
+}
+
+function aboutHead(drawing: EvictionDrawing, head: HeadChoice, run: Run, step: number): Phrase[] {
+  const row = Math.min(drawing.rows - 1, Math.floor(step / drawing.rowBin));
+  const counts = new Map<string, number>();
+  for (let column = 0; column < drawing.columns; column++) {
+    const state = drawing.cells[row * drawing.columns + column]!;
+    const zone = drawing.zones[state - cellHeld]?.name;
+    if (state >= cellHeld && zone) counts.set(zone, (counts.get(zone) ?? 0) + 1);
+  }
+  const parts = [...counts].map(([zone, count]) => `${count} ${zone}`).join(', ');
+  const binned = drawing.columnBin > 1 ? ' columns' : '';
+  return [
+    { text: `Layer ${head.layer} kv head ${head.kvHead} at step ${step} of ${run.info.method.name}: ` },
+    { text: parts || 'nothing held', strong: true },
+    { text: `${binned}.` },
+  ];
+}
+
+function aboutToken(run: Run, lifetime: Lifetime, step: number): Phrase[] {
+  const heads = headCount(run.info);
+  const { position, born, holding, drops } = lifetime;
+  const most = drops.reduce((a, b) => (b.heads > a.heads ? b : a), { step: 0, heads: 0 });
+  return [
+    {
+      text: `Token ${quoted(position, run.texts[position]?.text)}: written at ${born === 0 ? 'the prompt' : `step ${born}`}; `,
+    },
+    { text: `${holding.at(-1) ?? 0} of ${heads}`, strong: true },
+    { text: ` heads still hold it at step ${step}.` },
+    ...(most.heads
+      ? [
+          {
+            text: ` Dropped by ${most.heads} heads ${most.step === 0 ? 'right after the prompt' : `at step ${most.step}`}.`,
+          },
+        ]
+      : []),
+  ];
+}
+
+/** The newest events, last first. */
+function eventTable(run: Run, step: number): Table {
+  const column = (name: string) => run.log.get(`event.${name}`)?.data;
+  const [at, layer, kvHead, position, kind, from, to, score] = [
+    'step',
+    'layer',
+    'kvHead',
+    'position',
+    'kind',
+    'from',
+    'to',
+    'score',
+  ].map(column);
+  const total = run.log.get('event.step')?.rows ?? 0;
+  const rows: string[][] = [];
+  const zone = (code: number) => (code === gone ? 'evicted' : (run.info.zones[code] ?? String(code)));
+  for (let row = total - 1; row >= 0 && rows.length < tableRows; row--) {
+    if (at![row]! > step) continue;
+    rows.push([
+      String(at![row]),
+      `${layer![row]}.${kvHead![row]}`,
+      quoted(position![row]!, run.texts[position![row]!]?.text),
+      eventKinds[kind![row]!] ?? '',
+      `${zone(from![row]!)} → ${zone(to![row]!)}`,
+      fixed(score?.[row] ?? Number.NaN, 3),
+    ]);
+  }
+  return { head: ['step', 'layer.head', 'token', 'event', 'zones', 'score'], rows, total };
+}
+
+/** Lines of the card beside a token: what it is, who holds it, when it was dropped, by which rule. */
+export function lifetimeLines(run: Run, lifetime: Lifetime): string[] {
+  const { position, born, holding, drops } = lifetime;
+  const score = logColumn(run, 'event.score') && run.info.method.slots.find((s) => s.slot === 'score');
+  const shown = drops.slice(0, 3).map((d) => `${d.heads} at ${d.step === 0 ? 'the prompt' : `step ${d.step}`}`);
+  const rest = drops.slice(3).reduce((sum, d) => sum + d.heads, 0);
+  return [
+    `${quoted(position, run.texts[position]?.text)} ${born === 0 ? 'prompt' : `step ${born}`}`,
+    `held by ${holding.at(-1) ?? 0} of ${headCount(run.info)} heads`,
+    drops.length ? `dropped: ${shown.join(', ')}${rest ? `, ${rest} later` : ''}` : 'never dropped',
+    `rule: ${score && !score.neutral ? `lowest ${score.text}` : (run.info.method.slots.find((s) => s.slot === 'select')?.text ?? '')}`,
+  ];
+}

@@ -1,0 +1,68 @@
+/** Heavy hitters in words: how much few tokens hold, and which is first. */
+import { fixed, percent, whole } from '../../draw/scale.ts';
+import { quoted } from '../../draw/words.ts';
+import { headCount, type Run } from '../../store/run.ts';
+import { cellWithH2o } from '../cells-to-insert.ts';
+import { type Phrase, type Said, saysNoRun, saysNotRecorded, tableOf } from '../words.ts';
+import { type Concentration, type HeavyDrawing, leastScore, shareAt, topTokens } from './encode.ts';
+
+export function describeHeavy(
+  run: Run | undefined,
+  shownStep: number,
+  drawing: HeavyDrawing | undefined,
+  head: { layer: number; kvHead: number } | undefined,
+  curve: Concentration | undefined,
+  position: number | undefined,
+  wide: boolean,
+): Said {
+  if (!run) return saysNoRun('This panel shows the few tokens that collect most attention, head by head.', cellWithH2o);
+  if (!drawing || !head || !curve)
+    return saysNotRecorded(
+      run.info.method.name,
+      'This run sends no attention scores. Leave `attention` in its `record` option.',
+    );
+  const row = head.layer * run.info.model.kvHeads + head.kvHead;
+  const heads = headCount(run.info);
+  const late = drawing.step !== shownStep ? ` · step ${drawing.step}, the newest` : '';
+  const table = topTokens(run, drawing, row, curve.order, drawing.tokens, shownStep).map((t, rank) => [
+    String(rank + 1),
+    quoted(t.position, run.texts[t.position]?.text),
+    fixed(t.score, 2),
+    `${t.holding} of ${heads}`,
+  ]);
+  return {
+    subtitle: `sum over queries${late}`,
+    caption:
+      position !== undefined && position < drawing.tokens
+        ? aboutToken(run, head, curve, position)
+        : aboutHead(run, head, curve),
+    legend: wide
+      ? [{ kind: 'ramp', label: 'accumulated score, log', low: `≤${leastScore}`, high: whole(drawing.most) }]
+      : [],
+    table: tableOf(['rank', 'token', 'score', 'held by'], table),
+    facts: { topShare: shareAt(curve, 0.05) },
+  };
+}
+
+function aboutHead(run: Run, head: { layer: number; kvHead: number }, curve: Concentration): Phrase[] {
+  return [
+    { text: '5 % of tokens hold ' },
+    { text: percent(shareAt(curve, 0.05)), strong: true },
+    {
+      text: ` of attention in layer ${head.layer} kv head ${head.kvHead}; top token ${quoted(curve.order[0]!, run.texts[curve.order[0]!]?.text)}.`,
+    },
+  ];
+}
+
+function aboutToken(
+  run: Run,
+  head: { layer: number; kvHead: number },
+  curve: Concentration,
+  position: number,
+): Phrase[] {
+  return [
+    { text: `Token ${quoted(position, run.texts[position]?.text)} is number ` },
+    { text: String(curve.order.indexOf(position) + 1), strong: true },
+    { text: ` of ${curve.order.length} by score in layer ${head.layer} kv head ${head.kvHead}.` },
+  ];
+}

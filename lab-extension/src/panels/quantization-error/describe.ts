@@ -1,0 +1,100 @@
+/** Quantization error in words: which part loses more, and where it is worst. */
+import { fixed, percent } from '../../draw/scale.ts';
+import { quoted } from '../../draw/words.ts';
+import type { Run } from '../../store/run.ts';
+import { cellWithKivi } from '../cells-to-insert.ts';
+import { noTable, type Phrase, type Said, saysNoRun, tableOf } from '../words.ts';
+import { type ErrorDrawing, meanOf, tokenError } from './encode.ts';
+
+export function describeErrors(
+  run: Run | undefined,
+  shownStep: number,
+  drawing: ErrorDrawing | undefined,
+  position: number | undefined,
+): Said {
+  if (!run)
+    return saysNoRun('This panel shows what keys and values lose when they are stored in few bits.', cellWithKivi);
+  if (!run.info.method.quantizes)
+    return {
+      subtitle: run.info.method.name,
+      caption: [{ text: `${run.info.method.name} stores every row exactly: there is no error to draw.` }],
+      table: noTable,
+      missing: {
+        title: 'Nothing is quantized',
+        text: 'A method that stores rows in fewer bits fills this panel.',
+        cell: cellWithKivi,
+      },
+    };
+  if (!drawing)
+    return {
+      subtitle: run.info.method.name,
+      caption: [{ text: `Step ${shownStep}: no row has been quantized yet.` }],
+      table: noTable,
+      missing: {
+        title: 'Nothing quantized yet',
+        text: `${run.info.method.name} keeps the newest rows exact; errors appear when the first rows leave that window.`,
+      },
+    };
+  const late = drawing.step !== shownStep ? ` · step ${drawing.step}, the newest` : '';
+  const snr = { keys: meanOf(drawing.snr.keys), values: meanOf(drawing.snr.values) };
+  return {
+    subtitle: `${run.info.method.name} · ${run.info.method.setting}${late}`,
+    caption: aboutToken(run, drawing, position) ?? aboutAll(drawing, snr),
+    legend: [{ kind: 'ramp', label: 'RMS error, log', low: fixed(drawing.low, 2), high: fixed(drawing.high, 2) }],
+    table: tableOf(
+      ['layer', 'SNR keys, dB', 'SNR values, dB', 'output error, mean over heads'],
+      drawing.snr.keys.map((keys, layer) => [
+        String(layer),
+        fixed(keys, 1),
+        fixed(drawing.snr.values[layer]!, 1),
+        drawing.output ? percent(meanOf(outputRow(run, drawing, layer))) : '–',
+      ]),
+    ),
+    facts: { snrKeys: snr.keys, snrValues: snr.values },
+  };
+}
+
+function outputRow(run: Run, drawing: ErrorDrawing, layer: number): Float32Array {
+  const heads = run.info.model.queryHeads;
+  return drawing.output!.subarray(layer * heads, (layer + 1) * heads);
+}
+
+function aboutAll(drawing: ErrorDrawing, snr: { keys: number; values: number }): Phrase[] {
+  const more =
+    snr.keys < snr.values
+      ? (['Keys', 'values', snr.keys, snr.values] as const)
+      : (['Values', 'keys', snr.values, snr.keys] as const);
+  const { worst } = drawing;
+  const output = drawing.output && meanOf(drawing.output);
+  return [
+    { text: `${more[0]} lose more than ${more[1]}: SNR ` },
+    { text: `${fixed(more[2], 1)} dB`, strong: true },
+    { text: ' against ' },
+    { text: `${fixed(more[3], 1)} dB`, strong: true },
+    {
+      text: `; worst ${worst.part === 'keys' ? 'key' : 'value'} channel ${worst.channel} of layer ${worst.layer}, RMS ${fixed(worst.error, 2)}`,
+    },
+    {
+      text:
+        output !== undefined && Number.isFinite(output)
+          ? `; the attention output of the next query is off by ${percent(output)}.`
+          : '.',
+    },
+  ];
+}
+
+function aboutToken(run: Run, drawing: ErrorDrawing, position: number | undefined): Phrase[] | undefined {
+  if (position === undefined || position >= drawing.tokens.keys.columns) return undefined;
+  const [keys, values] = [drawing.tokens.keys, drawing.tokens.values].map((map) =>
+    tokenError(map, drawing.layers, position),
+  ) as [number, number];
+  const name = `Token ${quoted(position, run.texts[position]?.text)}`;
+  if (!Number.isFinite(keys) && !Number.isFinite(values)) return [{ text: `${name} is stored exactly: no error.` }];
+  return [
+    { text: `${name}: RMS error ` },
+    { text: fixed(keys, 2), strong: true },
+    { text: ' in keys and ' },
+    { text: fixed(values, 2), strong: true },
+    { text: ` in values, mean over ${drawing.layers} layers.` },
+  ];
+}

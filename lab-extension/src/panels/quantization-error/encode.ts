@@ -1,0 +1,111 @@
+/** Quantization error: what stored rows lost against the exact rows that they replaced, by channel, token and layer. */
+import { errorMeasures } from 'kvlab/frame';
+import { latestColumn, type Run } from '../../store/run.ts';
+
+export type Part = 'keys' | 'values';
+
+export interface ErrorMap {
+  /** RMS error, [layers, columns]; NaN where nothing was quantized. */
+  values: Float32Array;
+  columns: number;
+}
+
+export interface ErrorDrawing {
+  step: number;
+  layers: number;
+  channels: Record<Part, ErrorMap>;
+  tokens: Record<Part, ErrorMap>;
+  /** Signal to error in dB by layer. */
+  snr: Record<Part, number[]>;
+  bits: Record<Part, number>;
+  /** Ends of the one scale that all four maps share. */
+  low: number;
+  high: number;
+  worst: { part: Part; layer: number; channel: number; error: number };
+  /** Relative error of the attention output, [layers, queryHeads]. */
+  output: Float32Array | undefined;
+}
+
+const parts: readonly Part[] = ['keys', 'values'];
+
+export function encodeErrors(run: Run): ErrorDrawing | undefined {
+  const layer = latestColumn(run, 'quantization.layer');
+  const channel = latestColumn(run, 'quantization.channel');
+  const token = latestColumn(run, 'quantization.token');
+  if (!layer || !channel || !token) return undefined;
+  const layers = run.info.model.layers;
+  const snrAt = errorMeasures.indexOf('snrDb');
+  const map = (column: { shape: readonly number[]; data: ArrayLike<number> }, part: number): ErrorMap => {
+    const columns = column.shape[2]!;
+    const values = new Float32Array(layers * columns);
+    for (let l = 0; l < layers; l++)
+      for (let c = 0; c < columns; c++) values[l * columns + c] = column.data[(l * 2 + part) * columns + c]!;
+    return { values, columns };
+  };
+  const both = <T>(of: (part: number) => T): Record<Part, T> => ({ keys: of(0), values: of(1) });
+  const channels = both((part) => map(channel, part));
+  const tokens = both((part) => map(token, part));
+  const snr = both((part) =>
+    Array.from({ length: layers }, (_, l) => layer.data[(l * 2 + part) * errorMeasures.length + snrAt]!),
+  );
+  const known = [channels.keys, channels.values, tokens.keys, tokens.values]
+    .flatMap((m) => Array.from(m.values))
+    .filter((v) => v > 0)
+    .sort((a, b) => a - b);
+  if (known.length === 0) return undefined;
+  return {
+    step: channel.step,
+    layers,
+    channels,
+    tokens,
+    snr,
+    bits: both((part) => smallestBits(run, part)),
+    low: known[Math.floor(known.length * 0.01)]!,
+    high: known.at(-1)!,
+    worst: worstChannel(channels, layers),
+    output: latestColumn(run, 'quantization.output')?.data as Float32Array | undefined,
+  };
+}
+
+function worstChannel(channels: Record<Part, ErrorMap>, layers: number): ErrorDrawing['worst'] {
+  let worst = { part: 'keys' as Part, layer: 0, channel: 0, error: Number.NEGATIVE_INFINITY };
+  for (const part of parts)
+    for (let layer = 0; layer < layers; layer++)
+      for (let channel = 0; channel < channels[part].columns; channel++) {
+        const error = channels[part].values[layer * channels[part].columns + channel]!;
+        if (error > worst.error) worst = { part, layer, channel, error };
+      }
+  return worst;
+}
+
+function smallestBits(run: Run, part: number): number {
+  const column = latestColumn(run, 'quantization.bits');
+  if (!column) return Number.NaN;
+  const tokens = column.shape[2]!;
+  let least = Number.POSITIVE_INFINITY;
+  for (let l = 0; l < column.shape[0]!; l++)
+    for (let t = 0; t < tokens; t++) {
+      const bits = column.data[(l * 2 + part) * tokens + t]!;
+      if (bits > 0 && bits < least) least = bits;
+    }
+  return least;
+}
+
+/** Position of an error on the shared log scale, 0 where nothing was quantized. */
+export function errorLevel({ low, high }: ErrorDrawing, error: number): number {
+  if (!(error > 0)) return 0;
+  return Math.max(0.04, Math.min(1, Math.log(error / low) / Math.log(high / low || 2)));
+}
+
+/** Mean of what is a number. */
+export function meanOf(values: ArrayLike<number>): number {
+  const known = Array.from(values).filter(Number.isFinite);
+  return known.length ? known.reduce((a, b) => a + b, 0) / known.length : Number.NaN;
+}
+
+/** Mean error of one token over layers. */
+export function tokenError(map: ErrorMap, layers: number, position: number): number {
+  return position < map.columns
+    ? meanOf(Array.from({ length: layers }, (_, l) => map.values[l * map.columns + position]!))
+    : Number.NaN;
+}

@@ -1,0 +1,71 @@
+/** Token strip in words: how many tokens, where the model was surprised, what nobody holds any more. */
+import { fixed } from '../../draw/scale.ts';
+import { quoted } from '../../draw/words.ts';
+import { headCount, type Run } from '../../store/run.ts';
+import { cellWithH2o } from '../cells-to-insert.ts';
+import { type Phrase, type Said, saysNoRun, tableOf } from '../words.ts';
+import type { StripToken } from './encode.ts';
+
+export function describeTokenStrip(
+  run: Run | undefined,
+  tokens: readonly StripToken[],
+  position: number | undefined,
+  ink: string,
+): Said {
+  if (!run)
+    return saysNoRun('This panel writes the text token by token, darker where the model was surprised.', cellWithH2o);
+  const heads = headCount(run.info);
+  const unheld = tokens.filter((token) => token.holding === 0).length;
+  return {
+    subtitle: `${run.info.method.name}${run.info.method.setting ? ` · ${run.info.method.setting.split(',')[0]}` : ''}`,
+    caption: position !== undefined && tokens[position] ? aboutToken(run, tokens[position]!) : aboutAll(tokens, unheld),
+    legend: [
+      { kind: 'ramp', label: 'surprise, nats', low: '0', high: '≥10' },
+      { kind: 'line', label: 'share of heads holding it', colour: ink },
+    ],
+    table: tableOf(
+      ['position', 'token', 'part', 'log-prob', 'heads holding it'],
+      tokens.map((t) => [
+        String(t.position),
+        t.shown,
+        t.generated ? 'generated' : 'prompt',
+        fixed(-t.surprise, 2),
+        `${t.holding} of ${heads}`,
+      ]),
+    ),
+    facts: { tokens: tokens.length, unheld },
+  };
+}
+
+/** What a screen reader hears for one token. */
+export function tokenLabel(run: Run, token: StripToken): string {
+  return `${token.position}, ‘${token.shown}’, log-prob ${fixed(-token.surprise, 2)}, kept in ${token.holding} of ${headCount(run.info)} heads`;
+}
+
+function aboutToken(run: Run, token: StripToken): Phrase[] {
+  return [
+    { text: `Token ${quoted(token.position, token.shown)}: ${token.generated ? 'generated' : 'in the prompt'}, ` },
+    { text: `log-prob ${fixed(-token.surprise, 2)}; held by ` },
+    { text: `${token.holding} of ${headCount(run.info)}`, strong: true },
+    { text: ' heads.' },
+  ];
+}
+
+function aboutAll(tokens: readonly StripToken[], unheld: number): Phrase[] {
+  const generated = tokens.filter((t) => t.generated && Number.isFinite(t.surprise));
+  const from = generated.length ? generated : tokens.filter((t) => Number.isFinite(t.surprise));
+  const most = from.reduce<StripToken | undefined>((a, b) => (a && a.surprise >= b.surprise ? a : b), undefined);
+  const phrases: Phrase[] = [{ text: `${tokens.length} tokens` }];
+  if (most)
+    phrases.push({
+      text: `; most surprising ${most.generated ? 'generated' : 'prompt'} token ${quoted(most.position, most.shown)} at log-prob ${fixed(-most.surprise, 2)}`,
+    });
+  if (unheld > 0)
+    phrases.push(
+      { text: '; ' },
+      { text: String(unheld), strong: true },
+      { text: ` ${unheld === 1 ? 'token is' : 'tokens are'} held by no head.` },
+    );
+  else phrases.push({ text: '; every token is held by some head.' });
+  return phrases;
+}
