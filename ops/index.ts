@@ -11,6 +11,7 @@ export { exact } from './encode/exact.ts';
 export { half } from './encode/half.ts';
 export { beforeRotary, pipe } from './encode/pipe.ts';
 export { quant } from './encode/quant.ts';
+export { packBits, planesOf, unpackBits } from './graph/bits.ts';
 export * from './graph/builder.ts';
 export type { ConstantRecord, GraphRecord, NodeRecord, PortRecord, ValueType } from './graph/encode.ts';
 export * from './graph/half.ts';

@@ -1,0 +1,3 @@
+import { testCodes } from './codes.ts';
+
+testCodes('webgpu');

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  assignZones,
+  byPart,
+  first,
+  hashedUniform,
+  last,
+  leaves,
+  type Rule,
+  remainder,
+  rest,
+  top,
+  zones,
+} from '@kvlab/ops';
+
+interface Case {
+  position: number[];
+  score?: number[];
+  current?: number[];
+  seen?: number;
+  amounts?: Record<string, number>;
+}
+
+/** Positions in each zone, ascending; `left` names those that no rule took. */
+function placed(
+  rules: Record<string, Rule>,
+  { position, score, current, seen, amounts = {} }: Case,
+): Record<string, number[]> {
+  const names = ['fresh', ...Object.keys(rules)];
+  const out = assignZones(
+    zones(rules).keys,
+    names,
+    {
+      count: position.length,
+      position: Int32Array.from(position),
+      score: Float32Array.from(score ?? position.map(() => 0)),
+      seen: seen ?? Math.max(...position, -1) + 1,
+    },
+    Uint8Array.from(current ?? position.map(() => 0)),
+    (zone) => amounts[zone] ?? Number.POSITIVE_INFINITY,
+  );
+  const at = (number: number) => position.filter((_, i) => out[i] === number).sort((a, b) => a - b);
+  return { ...Object.fromEntries(names.slice(1).map((zone, i) => [zone, at(i + 1)])), left: at(leaves) };
+}
+const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
+
+test('StreamingLLM keeps tokens 0, 1, 7, 8 and 9 of ten with two sinks and three recent', () => {
+  const found = placed({ sinks: first(2), recent: last(3) }, { position: upTo(10) });
+  assert.deepEqual(found, { sinks: [0, 1], recent: [7, 8, 9], left: [2, 3, 4, 5, 6] });
+});
+
+test('half of twenty tokens with four sinks are 0 to 3 and 14 to 19', () => {
+  const found = placed({ sinks: first(4), recent: last }, { position: upTo(20), amounts: { recent: 6 } });
+  assert.deepEqual([found.sinks, found.recent], [upTo(4), [14, 15, 16, 17, 18, 19]]);
+});
+
+test('a sink that has left makes no later token a sink', () => {
+  const found = placed({ sinks: first(4), recent: last(2) }, { position: [0, 2, 9, 10, 11] });
+  assert.deepEqual(found, { sinks: [0, 2], recent: [10, 11], left: [9] });
+});
+
+test('KIVI leaves 104 of 1,000 keys exact and the last 128 values', () => {
+  const position = upTo(1000);
+  assert.equal(placed({ residual: remainder(128), body: rest }, { position }).residual!.length, 104);
+  assert.deepEqual(placed({ residual: last(128), body: rest }, { position }).residual!.slice(0, 1), [872]);
+});
+
+test('the remainder empties when a whole group is full', () => {
+  const sizes = [1, 31, 32, 33, 64].map(
+    (n) => placed({ residual: remainder(32), body: rest }, { position: upTo(n) }).residual!.length,
+  );
+  assert.deepEqual(sizes, [1, 31, 0, 1, 0]);
+});
+
+test('the highest scores stay, and among equal scores the lowest positions', () => {
+  const score = [1, 3, 3, 3, 0];
+  assert.deepEqual(placed({ heavy: top(2) }, { position: upTo(5), score }).heavy, [1, 2]);
+  assert.deepEqual(placed({ heavy: top(2) }, { position: [9, 4, 2, 7, 1], score }).heavy, [2, 4]);
+});
+
+test('an earlier rule takes first, and the next one chooses among what is left', () => {
+  const score = [9, 1, 5, 8, 7];
+  const found = placed({ recent: last(2), heavy: top(2) }, { position: upTo(5), score });
+  assert.deepEqual(found, { recent: [3, 4], heavy: [0, 2], left: [1] });
+});
+
+test('an entry moves only down the list of zones', () => {
+  // Zone 2 is `body`: what is there may not become exact again, however new it is.
+  const found = placed({ residual: last(3), body: rest }, { position: upTo(5), current: [2, 2, 0, 2, 1] });
+  assert.deepEqual(found, { residual: [2, 4], body: [0, 1, 3], left: [] });
+});
+
+test('a zone without room takes nothing, and one without limit takes all', () => {
+  assert.deepEqual(placed({ heavy: top(0), body: rest }, { position: upTo(3) }).body, [0, 1, 2]);
+  assert.deepEqual(placed({ body: rest }, { position: upTo(3) }).left, []);
+  assert.deepEqual(placed({ recent: last(3) }, { position: [] }), { recent: [], left: [] });
+});
+
+test('the physical order of entries does not change what is chosen', () => {
+  const rules = { sinks: first(3), recent: last(5), heavy: top(7) };
+  for (let trial = 0; trial < 50; trial++) {
+    const count = Math.floor(hashedUniform(trial, 0, 0, 0) * 40);
+    const position = upTo(count).map((i) => 2 * i);
+    const score = position.map((p) => Math.floor(hashedUniform(trial, p, 1, 0) * 5));
+    const shuffled = upTo(count).sort((a, b) => hashedUniform(trial, a, 2, 0) - hashedUniform(trial, b, 2, 0));
+    const pick = (list: number[]) => shuffled.map((i) => list[i]!);
+    assert.deepEqual(
+      placed(rules, { position: pick(position), score: pick(score) }),
+      placed(rules, { position, score }),
+      `trial ${trial}`,
+    );
+  }
+});
+
+test('top takes exactly what a full sort would take', () => {
+  for (let trial = 0; trial < 100; trial++) {
+    const count = 1 + Math.floor(hashedUniform(trial, 3, 0, 0) * 60);
+    const score = upTo(count).map((i) => Math.floor(hashedUniform(trial, i, 4, 0) * 9));
+    const amount = Math.floor(hashedUniform(trial, 5, 0, 0) * (count + 2));
+    const sorted = upTo(count).sort((a, b) => score[b]! - score[a]! || a - b);
+    const expected = sorted.slice(0, amount).sort((a, b) => a - b);
+    assert.deepEqual(placed({ heavy: top(amount) }, { position: upTo(count), score }).heavy, expected);
+  }
+});
+
+test('keys and values may have rules of their own over the same zones', () => {
+  const { keys, values } = byPart({
+    keys: zones({ residual: remainder(2), body: rest }),
+    values: zones({ residual: last(2), body: rest }),
+  });
+  assert.deepEqual(
+    [keys.map(({ rule }) => rule.name), values.map(({ rule }) => rule.name)],
+    [
+      ['remainder', 'rest'],
+      ['last', 'rest'],
+    ],
+  );
+});
