@@ -27,6 +27,8 @@ export interface Declaration {
 
 export interface About<O> {
   paper: string;
+  /** The source that it was checked against: the paper's text, the authors' code, kvpress. */
+  checked?: string;
   departures?: readonly string[];
   /** Options that a total budget (`keep`, `entries`, `bytes`) takes the place of. */
   total?: readonly (keyof O & string)[];

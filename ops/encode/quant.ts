@@ -5,6 +5,7 @@
  *  (keys, whose outliers sit on channels), `per: 'token'` groups `group` channels of one entry (values).
  *  Departures: codes are taken against scale and minimum as stored (16 bits), so that reading adds no further error;
  *  a constant group keeps its value (the authors' code divides by zero). */
+import { perElement } from '../cost.ts';
 import { packBits, planesOf, unpackBits } from '../graph/bits.ts';
 import type { GraphBuilder, Value } from '../graph/builder.ts';
 import { roundHalfEven } from '../graph/composites.ts';
@@ -66,7 +67,7 @@ export const quantOperator = operator({
   params,
   inputs: { x: f32(['Hkv', 'T', 'D']) },
   outputs: { restored: f32(['Hkv', 'T', 'D']) },
-  cost: ({ Hkv = 1, T = 1, D = 1 }) => ({ flops: 6 * Hkv * T * D, bytes: 4 * Hkv * T * D }),
+  cost: perElement(6, 'Hkv', 'T', 'D'),
   accepts: ({ T = 1, D = 1 }, { per, group }) =>
     per === 'channel' ? { D, T: Math.ceil(T / group) * group } : { T, D: 2 * group },
   variants: [{ bits: 1 }, { bits: 3, group: 8 }, { bits: 4 }, { bits: 8 }],

@@ -155,7 +155,7 @@ export function graphBuilder(graphName: string, sizes: Sizes = {}, device: Graph
     for (const part of parts)
       if (part.dims.length !== first.dims.length || part.dims.some((d, i) => i !== at && !equal(d, first.dims[i]!)))
         fail('concat', `${show(first)} and ${show(part)} differ outside axis ${axis}; only that axis may differ`);
-    if (parts.length === 1) return first;
+    if (parts.length === 1) return { ...first, dims: first.dims.map((d, i) => (i === at ? (as ?? d) : d)) };
     const known = parts.map((p) => sizeOf(p.dims[at]!));
     const total = known.every((n) => n !== undefined)
       ? known.reduce((a, n) => a! + n!, 0)!

@@ -2,10 +2,11 @@
  *
  *  Zhang et al. 2023, "H2O: Heavy-Hitter Oracle", arXiv:2306.14048, section 4.
  *  Departures: with grouped queries the paper is silent; by default we sum over the query heads of a group. */
+import { perElement } from '../cost.ts';
 import { maxGroups, meanGroups, sumGroups } from '../graph/composites.ts';
+import { overGroups } from '../loops.ts';
 import { f32, operator } from '../operator.ts';
 import { choice, number } from '../params.ts';
-import { tensor } from '../tensor.ts';
 
 export const accumulatedAttention = operator({
   name: 'accumulated-attention',
@@ -27,7 +28,7 @@ export const accumulatedAttention = operator({
   inputs: { attention: f32(['Hq', 'Q', 'T'], { values: 'rows', pad: 0 }) },
   state: { score: f32(['Hkv', 'T'], { start: 0, merge: 'sum', pad: 0 }) },
   outputs: { score: f32(['Hkv', 'T']) },
-  cost: ({ Hq = 1, Q = 1, T = 1 }) => ({ flops: Hq * Q * T, bytes: 4 * Hq * Q * T }),
+  cost: perElement(1, 'Hq', 'Q', 'T'),
 
   graph(g, { attention, score }, { decay, group }) {
     const received = g.reduceSum(attention!, 'Q'); // [Hq, T]
@@ -39,20 +40,12 @@ export const accumulatedAttention = operator({
   reference({ attention, score: before }, { decay, group }) {
     const [Hq, Q, T] = attention!.dims as [number, number, number];
     const Hkv = before!.dims[0]!;
-    const G = Hq / Hkv;
-    const score = tensor([Hkv, T]);
-    for (let h = 0; h < Hkv; h++)
-      for (let t = 0; t < T; t++) {
-        const received: number[] = [];
-        for (let member = 0; member < G; member++) {
-          let sum = 0;
-          for (let q = 0; q < Q; q++) sum += attention!.get(h * G + member, q, t);
-          received.push(sum);
-        }
-        const total = received.reduce((a, b) => a + b, 0);
-        const perKey = group === 'max' ? Math.max(...received) : group === 'mean' ? total / G : total;
-        score.set(before!.get(h, t) * decay + perKey, h, t);
-      }
+    const score = overGroups(Hkv, Hq / Hkv, T, group, (queryHead, t) => {
+      let received = 0;
+      for (let q = 0; q < Q; q++) received += attention!.get(queryHead, q, t);
+      return received;
+    });
+    for (let h = 0; h < Hkv; h++) for (let t = 0; t < T; t++) score.add(decay * before!.get(h, t), h, t);
     return { score };
   },
 

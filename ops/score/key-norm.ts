@@ -2,6 +2,7 @@
  *
  *  Devoto et al. 2024, "A Simple and Effective L2 Norm-Based Strategy for KV Cache Compression", arXiv:2406.11430.
  *  Rotary positions do not change a norm, so the score is given once, at birth. */
+import { perElement } from '../cost.ts';
 import { f32, operator } from '../operator.ts';
 import { tensor } from '../tensor.ts';
 
@@ -15,7 +16,7 @@ export const keyNorm = operator({
   needs: () => [{ of: 'keys' }],
   inputs: { keys: f32(['Hkv', 'Q', 'D']) },
   outputs: { score: f32(['Hkv', 'Q']) },
-  cost: ({ Hkv = 1, Q = 1, D = 1 }) => ({ flops: 2 * Hkv * Q * D, bytes: 4 * Hkv * Q * D }),
+  cost: perElement(2, 'Hkv', 'Q', 'D'),
 
   graph: (g, { keys }) => ({ score: g.neg(g.sqrt(g.reduceSumSquare(keys!, 'D'))) }), // [Hkv, Q]
 

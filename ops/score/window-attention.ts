@@ -2,10 +2,11 @@
  *
  *  Li et al. 2024, "SnapKV", arXiv:2404.14469, section 4. The columns of the window itself score 0, since the window stays.
  *  Departures: with grouped queries one score for each key head (the authors repeat the keys and select for each query head). */
+import { perElement } from '../cost.ts';
 import { maxGroups, meanGroups, pool1d, sumGroups } from '../graph/composites.ts';
+import { overGroups, pooled, reduced } from '../loops.ts';
 import { f32, operator } from '../operator.ts';
 import { choice, count } from '../params.ts';
-import { tensor } from '../tensor.ts';
 
 export const windowAttention = operator({
   name: 'window-attention',
@@ -24,7 +25,7 @@ export const windowAttention = operator({
   needs: ({ window }) => [{ of: 'attention', rows: { last: window } }],
   inputs: { attention: f32(['Hq', 'Q', 'T'], { values: 'rows', pad: 0, ordered: true }) },
   outputs: { score: f32(['Hkv', 'T']) },
-  cost: ({ Hq = 1, Q = 1, T = 1 }) => ({ flops: Hq * Q * T, bytes: 4 * Hq * Q * T }),
+  cost: perElement(1, 'Hq', 'Q', 'T'),
 
   graph(g, { attention }, { reduce, pool, kernel }) {
     const rows = { sum: g.reduceSum, mean: g.reduceMean, max: g.reduceMax }[reduce](attention!, 'Q'); // [Hq, T]
@@ -38,30 +39,12 @@ export const windowAttention = operator({
 
   reference({ attention }, { reduce, pool, kernel }, { sizes }) {
     const [Hq, Q, T] = attention!.dims as [number, number, number];
-    const Hkv = sizes.Hkv!;
-    const G = Hq / Hkv;
-    const raw = tensor([Hkv, T]);
-    for (let h = 0; h < Hkv; h++)
-      for (let t = 0; t < T - Q; t++) {
-        const seen: number[] = [];
-        for (let member = 0; member < G; member++)
-          for (let q = 0; q < Q; q++) seen.push(attention!.get(h * G + member, q, t));
-        const sum = seen.reduce((a, b) => a + b, 0);
-        raw.set(reduce === 'max' ? Math.max(...seen) : reduce === 'mean' ? sum / seen.length : sum, h, t);
-      }
-    if (pool === 'none') return { score: raw };
-    const score = tensor([Hkv, T]);
-    const half = Math.floor(kernel / 2);
-    for (let h = 0; h < Hkv; h++)
-      for (let t = 0; t < T; t++) {
-        let [best, sum] = [0, 0];
-        for (let s = Math.max(0, t - half); s < Math.min(T, t - half + kernel); s++) {
-          best = Math.max(best, raw.get(h, s));
-          sum += raw.get(h, s);
-        }
-        score.set(pool === 'max' ? best : sum / kernel, h, t);
-      }
-    return { score };
+    const { Hkv } = sizes as { Hkv: number };
+    const raw = overGroups(Hkv, Hq / Hkv, T, reduce, (queryHead, t) => {
+      const seen = Array.from({ length: Q }, (_, q) => attention!.get(queryHead, q, t));
+      return t < T - Q ? reduced(seen, reduce) : 0;
+    });
+    return { score: pooled(raw, pool, kernel) };
   },
 
   example: {

@@ -1,0 +1,43 @@
+/** Plain loops that several references share. */
+import { type Tensor, tensor } from './tensor.ts';
+
+export type GroupReduction = 'sum' | 'mean' | 'max';
+
+/** One number from those of a group of query heads. */
+export function reduced(values: readonly number[], by: GroupReduction): number {
+  if (by === 'max') return values.reduce((a, b) => Math.max(a, b));
+  const sum = values.reduce((a, b) => a + b, 0);
+  return by === 'mean' ? sum / values.length : sum;
+}
+
+/** score [Hkv, T]: for each key head and entry, what its G query heads give, reduced to one number. */
+export function overGroups(
+  Hkv: number,
+  G: number,
+  T: number,
+  by: GroupReduction,
+  ofQueryHead: (queryHead: number, t: number) => number,
+): Tensor {
+  const score = tensor([Hkv, T]);
+  for (let h = 0; h < Hkv; h++)
+    for (let t = 0; t < T; t++) {
+      const members = Array.from({ length: G }, (_, member) => ofQueryHead(h * G + member, t));
+      score.set(reduced(members, by), h, t);
+    }
+  return score;
+}
+
+/** Each row of x [H, T] smoothed over a window; places outside hold nothing in a maximum and zeros in a mean. */
+export function pooled(x: Tensor, kind: 'max' | 'mean' | 'none', kernel: number): Tensor {
+  const [H, T] = x.dims as [number, number];
+  if (kind === 'none' || kernel <= 1) return x;
+  const out = tensor([H, T]);
+  const half = Math.floor(kernel / 2);
+  for (let h = 0; h < H; h++)
+    for (let t = 0; t < T; t++) {
+      const near: number[] = [];
+      for (let s = Math.max(0, t - half); s < Math.min(T, t - half + kernel); s++) near.push(x.get(h, s));
+      out.set(kind === 'max' ? Math.max(...near) : reduced(near, 'sum') / kernel, h, t);
+    }
+  return out;
+}
