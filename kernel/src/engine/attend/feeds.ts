@@ -1,0 +1,284 @@
+/** Fills the inputs of an attention graph from the cache of a layer: rows as stored, biases, positions, columns. */
+import { codeType, fromHalfBits } from '@kvlab/ops';
+import type { CacheLayer } from '../cache/layer.ts';
+import { hidden, type Store, wholeBuffer } from '../cache/store.ts';
+import { inTimeOrder } from '../cache/table.ts';
+import type { Tensor } from '../runtime/tensor.ts';
+import type { Form } from './form.ts';
+import { port } from './graph.ts';
+import type { RotaryTable } from './rotary.ts';
+
+/** The new rows of a step and the windows that its queries must respect. */
+export interface Queries {
+  /** Absolute positions [Q]. */
+  position: Int32Array;
+  /** [Hkv, G*Q, D], [Hkv, Q, D], [Hkv, Q, D], not rotated. */
+  queries: Float32Array;
+  keys: Float32Array;
+  values: Float32Array;
+  /** Entries that position rules alone keep: a query sees positions below `first` and its last `last` predecessors. */
+  windows?: { first: number; last: number };
+}
+
+/** Columns of a block: where each stored slot and each new key stands in the last axis of the attention. */
+export interface Columns {
+  /** First column of each key store. */
+  start: number[];
+  /** Column of the first new key, and the number of all. */
+  fresh: number;
+  count: number;
+}
+
+export function columnsOf(layer: CacheLayer, form: Form, kvHead: number, Q: number): Columns {
+  const start: number[] = [];
+  let end = 0;
+  for (const { index } of form.keys) {
+    start[index] = end;
+    end += layer.stores.keys[index]!.capacity[kvHead]!;
+  }
+  return { start, fresh: end, count: end + Q };
+}
+
+const f32 = (data: Float32Array, ...dims: number[]): Tensor => ({ type: 'float32', dims, data });
+const i32 = (data: Int32Array, ...dims: number[]): Tensor => ({ type: 'int32', dims, data });
+const i64 = (data: ArrayLike<number>, ...dims: number[]): Tensor => ({
+  type: 'int64',
+  dims,
+  data: BigInt64Array.from(data as number[], BigInt),
+});
+
+/** Every input of the graph for one layer and step. */
+export function attendFeeds(layer: CacheLayer, form: Form, x: Queries, rotary: RotaryTable): Record<string, Tensor> {
+  const { kvHeads: H, group: G, headSize: D } = form;
+  const Q = x.position.length;
+  const feeds: Record<string, Tensor> = {
+    queries: f32(x.queries, H, G * Q, D),
+    keys: f32(x.keys, H, Q, D),
+    values: f32(x.values, H, Q, D),
+    'bias.fresh': f32(freshBias(Q, G, x), G * Q, Q),
+  };
+  const blocks = form.apart ? Array.from({ length: H }, (_, h) => [h]) : [Array.from({ length: H }, (_, h) => h)];
+  const placed = place(layer, form, x);
+  feeds['cos'] = f32(rotary.rows(placed.from, placed.to).cos, placed.to - placed.from, D / 2);
+  feeds['sin'] = f32(rotary.rows(placed.from, placed.to).sin, placed.to - placed.from, D / 2);
+  blocks.forEach((heads, b) => {
+    const name = (n: string) => port(n, form.apart ? b : undefined);
+    const n = heads.length;
+    const ids = (of: (h: number) => ArrayLike<number>) =>
+      heads.flatMap((h) => Array.from(of(h), (p) => p - placed.from));
+    feeds[name('ids.queries')] = i64(
+      ids((h) => placed.queries[h]!),
+      n,
+      Q,
+    );
+    feeds[name('ids.keys')] = i64(
+      ids((h) => placed.queries[h]!),
+      n,
+      Q,
+    );
+    if (form.keys.some((s) => s.anchored))
+      feeds[name('ids.anchored')] = i64(
+        ids((h) => placed.anchored[h]!),
+        n,
+        Q,
+      );
+    form.keys.forEach(({ index }, i) => {
+      const store = layer.stores.keys[index]!;
+      const slots = store.capacity[heads[0]!]!;
+      Object.assign(feeds, codeFeeds(form, store, name(`keys.${i}`), heads));
+      if (!form.rotated)
+        feeds[name(`ids.keys.${i}`)] = i64(
+          ids((h) => placed.slots[h]![index]!),
+          n,
+          slots,
+        );
+      feeds[name(`bias.${i}`)] = form.perQuery
+        ? f32(windowBias(layer, index, heads, x, G), n, G * Q, slots)
+        : f32(joined(store.bias, heads, store.apart), n, 1, slots);
+    });
+    form.values.forEach(({ index }, i) => {
+      const store = layer.stores.values[index]!;
+      Object.assign(feeds, codeFeeds(form, store, name(`values.${i}`), heads));
+      if (!form.aligned)
+        feeds[name(`order.values.${i}`)] = i32(
+          valueOrder(layer, form, index, heads, Q),
+          n,
+          1,
+          store.capacity[heads[0]!]!,
+        );
+    });
+    if (form.score) Object.assign(feeds, scoreFeeds(layer, form, heads, Q, name));
+  });
+  return feeds;
+}
+
+/** What several heads hold, one after the other; a view where they lie together. */
+function joined<A extends Float32Array | Int32Array | Uint8Array | Uint16Array>(
+  views: readonly A[],
+  heads: readonly number[],
+  apart: boolean,
+): A {
+  if (heads.length === 1) return views[heads[0]!]!;
+  if (!apart) return wholeBuffer(views as never, false)[0] as unknown as A;
+  throw new Error('attend: heads that lie apart were asked for together; the form must be apart too');
+}
+
+function codeFeeds(form: Form, store: Store, name: string, heads: readonly number[]): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = {};
+  const slots = store.capacity[heads[0]!]!;
+  for (const [code, spec] of Object.entries(store.encoding.codes)) {
+    const rows = spec.per === 'entry' ? slots : slots / store.encoding.grain;
+    const dims = [heads.length, rows, ...spec.dims(store.headSize)];
+    const data = joined(store.codes.get(code)!, heads, store.apart);
+    const type = codeType(spec, form.device);
+    if (type === 'f16') feeds[`${name}.${code}`] = { type: 'float16', dims, data };
+    else if (type === 'u8') feeds[`${name}.${code}`] = { type: 'uint8', dims, data };
+    else
+      feeds[`${name}.${code}`] = f32(
+        data instanceof Float32Array ? data : Float32Array.from(data, fromHalfBits),
+        ...dims,
+      );
+  }
+  return feeds;
+}
+
+/** A query sees itself and what came before it in the chunk, within its window; tiled for the query heads of a group. */
+function freshBias(Q: number, G: number, { windows, position }: Queries): Float32Array {
+  const bias = new Float32Array(G * Q * Q);
+  for (let q = 0; q < Q; q++)
+    for (let k = 0; k < Q; k++) {
+      const seen = k <= q && (!windows || position[k]! < windows.first || k >= q - windows.last);
+      if (!seen) for (let member = 0; member < G; member++) bias[(member * Q + q) * Q + k] = hidden;
+    }
+  return bias;
+}
+
+/** The stored bias, with what lies outside each query's window hidden: [heads, G*Q, slots]. */
+function windowBias(
+  layer: CacheLayer,
+  index: number,
+  heads: readonly number[],
+  { windows, position }: Queries,
+  G: number,
+): Float32Array {
+  const store = layer.stores.keys[index]!;
+  const [Q, slots] = [position.length, store.capacity[heads[0]!]!];
+  const bias = new Float32Array(heads.length * G * Q * slots);
+  heads.forEach((h, i) => {
+    const table = layer.tables[h]!;
+    for (let q = 0; q < Q; q++) {
+      const row = new Float32Array(store.bias[h]!);
+      if (windows)
+        for (let slot = 0; slot < slots; slot++) {
+          const entry = store.entry[h]![slot]!;
+          const at = entry < 0 ? -1 : table.position[entry]!;
+          if (at >= windows.first && at < position[q]! - windows.last) row[slot] = hidden;
+        }
+      for (let member = 0; member < G; member++) bias.set(row, ((i * G + member) * Q + q) * slots);
+    }
+  });
+  return bias;
+}
+
+/** For each slot of a value store the column of its key; empty slots hold zeros, so any column serves. */
+function valueOrder(layer: CacheLayer, form: Form, index: number, heads: readonly number[], Q: number): Int32Array {
+  const store = layer.stores.values[index]!;
+  const slots = store.capacity[heads[0]!]!;
+  const order = new Int32Array(heads.length * slots);
+  heads.forEach((h, i) => {
+    const table = layer.tables[h]!;
+    const { start } = columnsOf(layer, form, h, Q);
+    for (let slot = 0; slot < slots; slot++) {
+      const entry = store.entry[h]![slot]!;
+      if (entry >= 0) order[i * slots + slot] = start[table.store.keys[entry]!]! + table.slot.keys[entry]!;
+    }
+  });
+  return order;
+}
+
+/** States by column, and the columns in time order where the operator wants them so. */
+function scoreFeeds(
+  layer: CacheLayer,
+  form: Form,
+  heads: readonly number[],
+  Q: number,
+  name: (n: string) => string,
+): Record<string, Tensor> {
+  const feeds: Record<string, Tensor> = {};
+  const { score, ordered } = form.score!;
+  const counts = heads.map((h) => columnsOf(layer, form, h, Q));
+  const C = counts[0]!.count;
+  for (const [state, spec] of Object.entries(score.operator.state ?? {})) {
+    const data = new Float32Array(heads.length * C).fill(spec.pad ?? 0);
+    heads.forEach((h, i) => {
+      const table = layer.tables[h]!;
+      const column = table.columns.get(state)!;
+      for (let e = 0; e < table.count; e++)
+        data[i * C + counts[i]!.start[table.store.keys[e]!]! + table.slot.keys[e]!] = column[e]!;
+      data.fill(spec.start ?? 0, i * C + counts[i]!.fresh, (i + 1) * C);
+    });
+    feeds[name(`state.${state}`)] = f32(data, heads.length, C);
+  }
+  if (ordered) {
+    const T = Math.max(...heads.map((h) => layer.tables[h]!.count)) + Q;
+    const order = new Int32Array(heads.length * form.group * T).fill(C);
+    heads.forEach((h, i) => {
+      const columns = timeOrder(layer, form, h, Q);
+      for (let member = 0; member < form.group; member++)
+        order.set(columns, (i * form.group + member) * T + T - columns.length);
+    });
+    feeds[name('order.time')] = i32(order, heads.length * form.group, 1, T);
+  }
+  return feeds;
+}
+
+/** Columns of a head in time order, new keys last. */
+export function timeOrder(layer: CacheLayer, form: Form, kvHead: number, Q: number): Int32Array {
+  const table = layer.tables[kvHead]!;
+  const { start, fresh } = columnsOf(layer, form, kvHead, Q);
+  const out = new Int32Array(table.count + Q);
+  inTimeOrder(table).forEach((e, i) => {
+    out[i] = start[table.store.keys[e]!]! + table.slot.keys[e]!;
+  });
+  for (let q = 0; q < Q; q++) out[table.count + q] = fresh + q;
+  return out;
+}
+
+/** Rotary positions of queries, and of stored keys that are kept unrotated; all lie in from..to-1. */
+function place(layer: CacheLayer, form: Form, { position, windows }: Queries) {
+  const Q = position.length;
+  if (form.rotated) {
+    const same = layer.tables.map(() => position);
+    return { queries: same, anchored: same, slots: [] as Int32Array[][], from: position[0]!, to: position[Q - 1]! + 1 };
+  }
+  const { ruleOf } = layer.shape.attend;
+  const queries: Int32Array[] = [];
+  const anchored: Int32Array[] = [];
+  const slots: Int32Array[][] = [];
+  // The runtime wants a table at least as long as the longest list of positions.
+  let to = Math.max(Q, ...layer.stores.keys.map((store) => Math.max(...store.capacity)));
+  layer.tables.forEach((table, h) => {
+    const rank = new Int32Array(table.count);
+    inTimeOrder(table).forEach((e, i) => {
+      rank[e] = i;
+    });
+    const visible = (q: number) => table.count + q;
+    const limit = windows ? windows.first + windows.last : Number.POSITIVE_INFINITY;
+    const visibleBefore = Int32Array.from({ length: Q }, (_, q) => Math.min(visible(q), limit));
+    const news = { position, readBefore: table.count, visibleBefore };
+    const held = { position: table.position.subarray(0, table.count), rank };
+    slots[h] = layer.stores.keys.map((store) => new Int32Array(store.capacity[h]!));
+    layer.shape.zones.forEach((zone, z) => {
+      const index = layer.shape.storeOf.keys[z]!;
+      const store = layer.stores.keys[index]!;
+      const at = ruleOf(zone).place(held, news, store.anchored);
+      (store.anchored ? anchored : queries)[h] = at.queries;
+      for (let e = 0; e < table.count; e++)
+        if (table.zone.keys[e] === z) slots[h]![index]![table.slot.keys[e]!] = at.keys[e]!;
+      to = Math.max(to, at.queries[Q - 1]! + 1);
+      for (let e = 0; e < table.count; e++) to = Math.max(to, at.keys[e]! + 1);
+    });
+    anchored[h] ??= queries[h]!;
+  });
+  return { queries, anchored, slots, from: 0, to };
+}

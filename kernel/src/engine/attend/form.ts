@@ -1,0 +1,77 @@
+/** The form of an attention graph: everything about a cache that changes the graph, and nothing that does not.
+ *
+ *  Layers and steps of one form share one session; a method that changes its form (an empty store fills, heads grow apart)
+ *  gets another small graph, never new weights. */
+import type { Bound, Encoding, GraphDevice } from '@kvlab/ops';
+import type { CacheLayer } from '../cache/layer.ts';
+
+export interface FormStore {
+  /** Index in the layer's list of stores. */
+  index: number;
+  encoding: Encoding;
+  anchored: boolean;
+}
+/** A score operator that runs inside the graph. */
+export interface SplicedScore {
+  score: Bound;
+  /** Only this many of the newest query rows are seen; undefined = all. */
+  lastRows?: number;
+  /** T must be in time order. */
+  ordered: boolean;
+}
+export interface Form {
+  /** Graphs of two forms with one key are the same. */
+  key: string;
+  device: GraphDevice;
+  kvHeads: number;
+  group: number;
+  headSize: number;
+  /** One block of the graph for all heads, or one for each head. */
+  apart: boolean;
+  keys: readonly FormStore[];
+  values: readonly FormStore[];
+  /** Slots of keys and values are the same, so probabilities need no reordering. */
+  aligned: boolean;
+  rotated: boolean;
+  /** Stored entries are masked query by query (windows inside a prompt chunk). */
+  perQuery: boolean;
+  score?: SplicedScore;
+}
+
+export function formOf(
+  layer: CacheLayer,
+  o: { device: GraphDevice; group: number; perQuery: boolean; score?: SplicedScore },
+): Form {
+  const { shape, stores } = layer;
+  const filled = (part: 'keys' | 'values'): FormStore[] =>
+    stores[part].flatMap((store, index) =>
+      store.capacity.some((n) => n > 0) ? [{ index, encoding: store.encoding, anchored: store.anchored }] : [],
+    );
+  const keys = filled('keys');
+  const values = filled('values');
+  const apart = [
+    ...keys.map(({ index }) => stores.keys[index]!),
+    ...values.map(({ index }) => stores.values[index]!),
+  ].some((s) => s.apart);
+  const names = (list: readonly FormStore[]) =>
+    list.map((s) => `${s.index}:${s.encoding.name}${s.anchored ? '*' : ''}`).join('+');
+  const score = o.score
+    ? `${o.score.score.operator.name}${JSON.stringify(o.score.score.params)}${o.score.lastRows ?? ''}`
+    : '';
+  const key = [o.device, names(keys), names(values), apart, shape.aligned, shape.rotated, o.perQuery, score].join('|');
+  const { kvHeads, headSize, aligned, rotated } = shape;
+  return {
+    key,
+    kvHeads,
+    group: o.group,
+    headSize,
+    apart,
+    keys,
+    values,
+    aligned,
+    rotated,
+    perQuery: o.perQuery,
+    score: o.score,
+    device: o.device,
+  };
+}

@@ -1,0 +1,180 @@
+/** The attention graph of a form: read every store, rotate, softmax over all of it, and let a score operator look on.
+ *
+ *  It holds no weights and is shared by all layers. Scores of stores are concatenated, never keys or values. One bias for
+ *  each store carries padding, weights and windows. Letters: F new keys (as many as Q), P<i> slots of a key store, U<i> of a
+ *  value store, C all columns (P0 + P1 + … + F), T columns in time order, R rows of the rotary tables. */
+import { codeType, type GraphBuilder, graphBuilder, type Value } from '@kvlab/ops';
+import type { Form, FormStore } from './form.ts';
+
+/** Names of inputs and outputs; a block of one head carries its number. */
+export const port = (name: string, block: number | undefined): string =>
+  block === undefined ? name : `${name}@${block}`;
+
+/** Builds the graph; `encode()` gives the bytes of the file. */
+export function attendGraph(form: Form): GraphBuilder {
+  const { kvHeads, group, headSize } = form;
+  const H = form.apart ? 1 : kvHeads;
+  const g = graphBuilder('attend', { Hkv: H, Hq: H * group, G: group, D: headSize, K: kvHeads }, form.device);
+  const queries = g.input('queries', 'f32', ['K', 'GQ', 'D']);
+  const keys = g.input('keys', 'f32', ['K', 'F', 'D']);
+  const values = g.input('values', 'f32', ['K', 'F', 'D']);
+  const shared = {
+    cos: g.input('cos', 'f32', ['R', headSize / 2]),
+    sin: g.input('sin', 'f32', ['R', headSize / 2]),
+    freshBias: g.input('bias.fresh', 'f32', ['GQ', 'F']),
+  };
+  const outputs: Value[] = [];
+  const stored: Value[] = [];
+  for (let block = 0; block < (form.apart ? kvHeads : 1); block++) {
+    const own = (x: Value) =>
+      form.apart ? g.slice(x, 0, block, block + 1, 1) : { ...x, dims: ['Hkv', ...x.dims.slice(1)] };
+    const result = attendBlock(g, form, form.apart ? block : undefined, {
+      ...shared,
+      queries: own(queries),
+      keys: own(keys),
+      values: own(values),
+    });
+    outputs.push(result.output);
+    stored.push(result.freshKeys);
+  }
+  g.output('output', g.concat(outputs, 0, 'K')); // [Hkv, G*Q, D]
+  g.output('stored', g.concat(stored, 0, 'K')); // [Hkv, F, D] new keys as the cache keeps them
+  return g;
+}
+
+interface BlockInputs {
+  queries: Value;
+  keys: Value;
+  values: Value;
+  cos: Value;
+  sin: Value;
+  freshBias: Value;
+}
+
+/** All heads at once, or one head. */
+function attendBlock(g: GraphBuilder, form: Form, block: number | undefined, x: BlockInputs) {
+  const name = (n: string) => port(n, block);
+  const head = x.queries.dims[0]!;
+  const rotate = (rows: Value, ids: Value, axis: string, perGroup: boolean): Value => {
+    const four = perGroup ? g.reshape(rows, [head, 'G', axis, 'D']) : g.unsqueeze(rows, 1); // [H, G or 1, S, D]
+    const turned = g.rotaryEmbedding(four, ids, x.cos, x.sin);
+    return perGroup ? g.reshape(turned, [head, 'GQ', 'D']) : g.squeeze(turned, 1);
+  };
+  const queryIds = g.input(name('ids.queries'), 'i64', [head, 'Q']);
+  const sliding = rotate(x.queries, queryIds, 'Q', true); // [H, G*Q, D]
+  const anchored = form.keys.some((s) => s.anchored)
+    ? rotate(x.queries, g.input(name('ids.anchored'), 'i64', [head, 'Q']), 'Q', true)
+    : sliding;
+  const rotatedKeys = rotate(x.keys, g.input(name('ids.keys'), 'i64', [head, 'F']), 'F', false); // [H, F, D]
+
+  const past = form.keys.map((store, i): Value => {
+    const P = `P${i}`;
+    const read = readStore(g, form, store, name(`keys.${i}`), P, head);
+    const rows = form.rotated ? read : rotate(read, g.input(name(`ids.keys.${i}`), 'i64', [head, P]), P, false); // [H, P, D]
+    const logits = g.matMul(store.anchored ? anchored : sliding, g.transpose(rows, [0, 2, 1])); // [H, G*Q, P]
+    return g.add(logits, g.input(name(`bias.${i}`), 'f32', [head, form.perQuery ? 'GQ' : 1, P]));
+  });
+  const fresh = g.add(g.matMul(sliding, g.transpose(rotatedKeys, [0, 2, 1])), x.freshBias); // [H, G*Q, F]
+  const products = g.concat([...past, fresh], 2, 'C'); // [H, G*Q, C]
+  const attention = g.softmax(products, 2);
+  g.output(name('attention'), attention);
+
+  const F = g.slice(g.shape(fresh), 0, 2, 3, 1);
+  const freshShare = g.slice(attention, 2, g.neg(F), 2 ** 31, 'F'); // [H, G*Q, F]
+  const parts = [g.matMul(freshShare, x.values)];
+  if (form.values.length) {
+    const before = g.slice(attention, 2, 0, g.neg(F), 'past'); // [H, G*Q, C-F]
+    const shares = valueShares(g, form, name, before, past, head);
+    form.values.forEach((store, i) => {
+      parts.push(g.matMul(shares[i]!, readStore(g, form, store, name(`values.${i}`), `U${i}`, head))); // [H, G*Q, D]
+    });
+  }
+  spliceScore(g, form, name, { attention, products, queries: x.queries, keys: x.keys, values: x.values }, head);
+  return { output: parts.reduce((a, b) => g.add(a, b)), freshKeys: form.rotated ? rotatedKeys : x.keys };
+}
+
+/** The probabilities of each value store's slots, in its order. */
+function valueShares(
+  g: GraphBuilder,
+  form: Form,
+  name: (n: string) => string,
+  before: Value,
+  past: readonly Value[],
+  head: string | number,
+): Value[] {
+  if (form.aligned) {
+    if (past.length === 1) return [{ ...before, dims: [head, 'GQ', 'U0'] }];
+    const sizes = g.concat(
+      past.map((p) => g.slice(g.shape(p), 0, 2, 3, 1)),
+      0,
+    ); // i64 [stores]
+    return g.split(
+      before,
+      2,
+      form.values.map((_, i) => `U${i}`),
+      sizes,
+    );
+  }
+  return form.values.map((_, i) => {
+    const index = g.input(name(`order.values.${i}`), 'i32', [head, 1, `U${i}`]); // column of each slot
+    const rows = g.slice(g.shape(before), 0, 0, 2, 2); // i64: H, G*Q
+    const shape = g.concat([rows, g.slice(g.shape(index), 0, 2, 3, 1)], 0);
+    return g.gatherElements(before, g.expand(index, shape, [head, 'GQ', `U${i}`]), 2); // [H, G*Q, U]
+  });
+}
+
+/** The rows of a store as f32 [H, slots, D]. */
+function readStore(
+  g: GraphBuilder,
+  form: Form,
+  { encoding }: FormStore,
+  name: string,
+  slots: string,
+  head: string | number,
+): Value {
+  const codes = Object.entries(encoding.codes).map(([code, spec]): [string, Value] => {
+    const rows = spec.per === 'entry' ? slots : `${slots}/B`;
+    return [code, g.input(`${name}.${code}`, codeType(spec, form.device), [head, rows, ...spec.dims(form.headSize)])];
+  });
+  const rows = encoding.read(g, Object.fromEntries(codes));
+  return { ...rows, dims: [head, slots, 'D'] };
+}
+
+/** Runs the score operator on what the block computed; its states arrive and leave by column. */
+function spliceScore(
+  g: GraphBuilder,
+  form: Form,
+  name: (n: string) => string,
+  seen: Record<string, Value>,
+  head: string | number,
+): void {
+  if (!form.score) return;
+  const { score, ordered, lastRows } = form.score;
+  const { operator, params } = score;
+  const heads = head === 1 ? 1 : 'Hkv';
+  const inputs: Record<string, Value> = {};
+  for (const [input, spec] of Object.entries(operator.inputs)) {
+    let value = seen[input];
+    if (!value)
+      throw new Error(`${operator.name}: the attention graph has no ${input}; it has ${Object.keys(seen).join(', ')}`);
+    if (input === 'attention' || input === 'products') {
+      value = g.reshape(value, [head === 1 ? 'G' : 'Hq', 'Q', 'C']); // query head = kvHead * G + group
+      if (lastRows) value = g.slice(value, 'Q', -lastRows, 2 ** 31, 'Q');
+      if (ordered) value = inTimeOrder(g, name, value, input === 'attention' ? 0 : -1e30);
+      value = { ...value, dims: ['Hq', 'Q', 'T'] };
+    } else if (spec.dims[0] === 'Hkv') value = { ...value, dims: [heads, 'Q', 'D'] };
+    inputs[input] = value;
+  }
+  for (const state of Object.keys(operator.state ?? {}))
+    inputs[state] = { ...g.input(name(`state.${state}`), 'f32', [head, 'C']), dims: ['Hkv', 'T'] };
+  const results = operator.graph!(g, inputs, params as never);
+  for (const [result, value] of Object.entries(results)) g.output(name(`score.${result}`), value);
+}
+
+/** Columns [Hq, Q, C] -> entries in time order [Hq, Q, T]; an index of C stands for "no entry" and reads `empty`. */
+function inTimeOrder(g: GraphBuilder, name: (n: string) => string, value: Value, empty: number): Value {
+  const order = g.input(name('order.time'), 'i32', ['Hq', 1, 'T']);
+  const padded = g.pad(value, 0, 1, empty, 'C+1'); // [Hq, Q, C+1]
+  const shape = g.concat([g.slice(g.shape(padded), 0, 0, 2, 2), g.slice(g.shape(order), 0, 2, 3, 1)], 0); // i64: Hq, Q, T
+  return g.gatherElements(padded, g.expand(order, shape, ['Hq', 'Q', 'T']), 2); // [Hq, Q, T]
+}
