@@ -7,9 +7,11 @@ const parentPollMs = 1000;
 async function main(path: string | undefined): Promise<void> {
   if (!path) throw new Error('kvlab: no connection file was given; Jupyter passes one when it starts the kernel');
   let kernel: Kernel | undefined;
-  let ending: Promise<void> | undefined;
+  let ending = false;
   const end = () => {
-    ending ??= (kernel?.stop() ?? Promise.resolve()).finally(() => process.exit(0));
+    if (ending) return;
+    ending = true;
+    (kernel?.stop() ?? Promise.resolve()).finally(() => process.exit(0));
   };
   process.on('SIGTERM', end);
   process.on('SIGHUP', end);

@@ -27,7 +27,7 @@ export function cellSpecifier(serial: number): string {
 
 /** A cell asks for JSX with a doc comment `@jsx`. Elsewhere `<T>(x: T) => x` stays a generic arrow function. */
 export function asksForJsx(source: string): boolean {
-  return /^\s*\/\*\*[^]*?@jsx\b[^]*?\*\//.test(source);
+  return /^\s*\/\*\*[\s\S]*?@jsx\b[\s\S]*?\*\//.test(source);
 }
 
 const closing = '\nexport {};';

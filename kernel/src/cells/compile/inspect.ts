@@ -35,6 +35,6 @@ export function inspection(
   const parts = [documentation, tags, where].filter((part) => part !== '');
   return {
     plain: [signature, ...parts].join('\n\n'),
-    markdown: ['```typescript\n' + signature + '\n```', ...parts].join('\n\n'),
+    markdown: [`\`\`\`typescript\n${signature}\n\`\`\``, ...parts].join('\n\n'),
   };
 }
