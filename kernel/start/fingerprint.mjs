@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-const skipped = new Set(['node_modules', 'dist', 'lib', 'labextension', '.venv', '.git', '__pycache__']);
+const skipped = new Set(['node_modules', 'dist', 'lib', 'labextension', '.venv', '.venv-peers', '.git', '__pycache__']);
 
 function filesUnder(path) {
   if (!existsSync(path)) return [];
