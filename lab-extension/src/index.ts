@@ -1,16 +1,111 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+/** The plugin: a command, a button in the notebook's toolbar, a tab to the right of the notebook, restored on reload. */
+import { ILabShell, ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
+import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
+import type { Kernel } from '@jupyterlab/services';
+import { showTarget } from 'kvlab/frame';
+import { labIcon } from './lab/icon.ts';
+import { LabWidget } from './lab/widget.ts';
+
+const openCommand = 'kvlab:open';
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: '@kvlab/lab-extension:plugin',
+  description: 'Panels that show the KV cache of a language model while it writes.',
   autoStart: true,
-  activate: (app: JupyterFrontEnd) => {
-    app.commands.addCommand('kvlab:open', {
+  requires: [INotebookTracker],
+  optional: [ICommandPalette, ILayoutRestorer, ILabShell],
+  activate(
+    app: JupyterFrontEnd,
+    notebooks: INotebookTracker,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null,
+    shell: ILabShell | null,
+  ) {
+    const tracker = new WidgetTracker<MainAreaWidget<LabWidget>>({ namespace: 'kvlab' });
+    const labs = new Map<string, MainAreaWidget<LabWidget>>();
+
+    const open = async (args: { path?: string; panel?: string; enlarge?: string }) => {
+      const notebook = await notebookAt(args.path);
+      if (!notebook) return undefined;
+      const { path } = notebook.context;
+      const known = labs.get(path);
+      const widget = known ?? labOf(notebook);
+      if (!known) {
+        labs.set(path, widget);
+        widget.disposed.connect(() => labs.delete(path));
+        await tracker.add(widget);
+      }
+      if (!widget.isAttached) app.shell.add(widget, 'main', { ref: notebook.id, mode: 'split-right', activate: false });
+      if (shell) shell.activateById(widget.id);
+      else app.shell.activateById(widget.id);
+      widget.content.showPanel(args.panel);
+      if (args.enlarge !== undefined) widget.content.enlarge(args.enlarge || undefined);
+      return widget;
+    };
+
+    /** The notebook with a path, once it is restored; without a path the one in front. */
+    const notebookAt = async (path: string | undefined): Promise<NotebookPanel | null> => {
+      if (path === undefined) return notebooks.currentWidget;
+      await app.restored;
+      return notebooks.find((notebook) => notebook.context.path === path) ?? null;
+    };
+
+    app.commands.addCommand(openCommand, {
       label: 'Open kvlab',
-      execute: async () => {
-        const p = await import('plotly.js-cartesian-dist-min' as string);
-        console.log(p);
+      caption: 'Show the KV cache of this notebook’s runs beside it',
+      icon: labIcon,
+      isEnabled: () => notebooks.currentWidget !== null,
+      describedBy: {
+        args: {
+          type: 'object',
+          properties: {
+            path: { type: 'string', description: 'Path of the notebook; the one in front without it' },
+            panel: { type: 'string', description: 'Panel to bring into view' },
+            enlarge: { type: 'string', description: 'Panel that gets the whole lab; empty for none' },
+          },
+        },
       },
+      execute: (args) => open(args as { path?: string; panel?: string; enlarge?: string }),
     });
+    palette?.addItem({ command: openCommand, category: 'kvlab' });
+    if (restorer)
+      void restorer.restore(tracker, {
+        command: openCommand,
+        args: (widget) => ({ path: pathOf(widget) }),
+        name: (widget) => pathOf(widget),
+        when: notebooks.restored,
+      });
+    openWhenAsked(notebooks, (path, panel) => void open({ path, ...(panel === undefined ? {} : { panel }) }));
   },
 };
+
+const pathOf = (widget: MainAreaWidget<LabWidget>): string => widget.node.dataset.notebook ?? '';
+
+function labOf(notebook: NotebookPanel): MainAreaWidget<LabWidget> {
+  const widget = new MainAreaWidget({ content: new LabWidget(notebook) });
+  const { path } = notebook.context;
+  widget.id = `kvlab-${path}`;
+  widget.node.dataset.notebook = path;
+  widget.title.label = `kvlab: ${path.replace(/^.*\//, '').replace(/\.ipynb$/, '')}`;
+  widget.title.icon = labIcon;
+  widget.title.closable = true;
+  widget.toolbar.hide();
+  return widget;
+}
+
+/** `lab.show()` in a cell opens the lab even when no page of it exists yet. */
+function openWhenAsked(notebooks: INotebookTracker, open: (path: string, panel: string | undefined) => void): void {
+  notebooks.widgetAdded.connect((_, notebook) => {
+    const listen = (kernel: Kernel.IKernelConnection | null | undefined) =>
+      kernel?.registerCommTarget(showTarget, (comm, message) => {
+        const { panel } = message.content.data as { panel?: unknown };
+        open(notebook.context.path, typeof panel === 'string' ? panel : undefined);
+        comm.close();
+      });
+    listen(notebook.sessionContext.session?.kernel);
+    notebook.sessionContext.kernelChanged.connect((_context, { newValue }) => listen(newValue));
+  });
+}
+
 export default plugin;

@@ -1,1 +1,47 @@
-export default [];
+/** Draws the display bundle of a finished run in a saved notebook: the same panels, from data alone. */
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { Widget } from '@lumino/widgets';
+import { bundleMime } from 'kvlab/frame';
+import { createLab, type Lab } from './lab/lab.ts';
+import { readBundle } from './store/bundle.ts';
+import { createStore, receiveFrame } from './store/store.ts';
+
+class BundleWidget extends Widget implements IRenderMime.IRenderer {
+  #lab: Lab | undefined;
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    this.#lab?.dispose();
+    this.#lab = undefined;
+    this.addClass('kvlab-bundle');
+    try {
+      const { header, buffer, leftOut } = readBundle(model.data[bundleMime]);
+      const store = createStore();
+      this.#lab = createLab(store);
+      this.node.replaceChildren(this.#lab.node);
+      receiveFrame(store, { ...header, snapshot: true }, buffer);
+      store.stale = ['saved run', leftOut].filter(Boolean).join(': ');
+      this.#lab.redraw();
+    } catch (error) {
+      this.node.textContent = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  override dispose(): void {
+    this.#lab?.dispose();
+    super.dispose();
+  }
+}
+
+const extension: IRenderMime.IExtension = {
+  id: '@kvlab/lab-extension:bundle',
+  description: 'Draws finished runs of kvlab in saved notebooks.',
+  rendererFactory: {
+    safe: true,
+    mimeTypes: [bundleMime],
+    defaultRank: 10,
+    createRenderer: () => new BundleWidget(),
+  },
+  dataType: 'json',
+};
+
+export default extension;

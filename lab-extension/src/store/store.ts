@@ -14,6 +14,8 @@ export interface Store {
   locked: Selection;
   preview: Selection;
   clock: Clock;
+  /** Runs of a kernel that is gone: a new run with the same id takes the place of the old one. */
+  readonly ended: Set<string>;
   /** Why the picture is not live, in words; empty while it is. */
   stale: string;
   readonly listeners: Set<() => void>;
@@ -27,6 +29,7 @@ export function createStore(): Store {
     locked: {},
     preview: {},
     clock: { mode: 'live' },
+    ended: new Set(),
     stale: '',
     listeners: new Set(),
   };
@@ -44,9 +47,10 @@ export function changed(store: Store): void {
 
 /** Takes a frame in. A snapshot replaces what was known of its run; the newest run is shown unless the user chose one. */
 export function receiveFrame(store: Store, header: FrameHeader, buffer: ArrayBuffer | DataView): void {
-  const known = store.runs.get(header.run);
+  const known = store.ended.has(header.run) ? undefined : store.runs.get(header.run);
   if (known && !header.snapshot) extendRun(known, header, buffer);
   else store.runs.set(header.run, runOf(header, buffer));
+  store.ended.delete(header.run);
   if (!known && !(store.chosen && store.shown)) showRun(store, header.run, false);
   changed(store);
 }
