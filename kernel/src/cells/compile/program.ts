@@ -88,7 +88,8 @@ export function openProgram(folder: string): CellProgram {
   const fileExists = (file: string) => texts.has(file) || ts.sys.fileExists(file);
   const files = { ...ts.sys, readFile, fileExists };
 
-  function resolveName(name: string, from: string, mode: ts.ResolutionMode) {
+  function resolveName(written: string, from: string, mode: ts.ResolutionMode) {
+    const name = written.startsWith('file:') ? fileURLToPath(written) : written;
     const cell = name.startsWith('./') ? cellPattern.exec(name) : null;
     if (cell) {
       const file = [fileOf(cell[1]!, false), fileOf(cell[1]!, true)].find((one) => texts.has(one));
