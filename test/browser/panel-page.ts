@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join, normalize } from 'node:path';
-import { type RecordedOptions, recordedRun } from '../panels/recorded-run.ts';
+import { packedFrames } from '../panels/packed-frames.ts';
+import type { RecordedOptions } from '../panels/recorded-run.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -47,15 +48,7 @@ export default globalThis.moduleName;`);
 function framesOf({ method, steps }: Record<string, string>): Buffer {
   const options: RecordedOptions = { steps: Number(steps ?? 100) };
   if (method) options.method = method as NonNullable<RecordedOptions['method']>;
-  const parts: Buffer[] = [];
-  for (const frame of recordedRun(options)) {
-    const header = Buffer.from(JSON.stringify(frame.header));
-    const sizes = Buffer.alloc(8);
-    sizes.writeUInt32LE(header.length, 0);
-    sizes.writeUInt32LE(frame.buffer.byteLength, 4);
-    parts.push(sizes, header, Buffer.from(frame.buffer));
-  }
-  return Buffer.concat(parts);
+  return packedFrames(options);
 }
 
 /** Runs in the page: mounts a lab and feeds it frames up to a step. */

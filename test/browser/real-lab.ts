@@ -1,0 +1,212 @@
+/** The real JupyterLab in a real browser, on a folder of its own: what the browser tests act in. */
+import { spawn } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { installLabExtension, jupyterEnvironment } from '../../kernel/start/jupyter-files.mjs';
+import { endTree } from '../../kernel/start/processes.mjs';
+import { venvProgram } from '../../kernel/start/python.mjs';
+
+const root = join(import.meta.dirname, '../..');
+export const pictures = join(root, 'test/output/panels');
+const chromiumPath = process.env.KVLAB_CHROMIUM ?? '/usr/bin/chromium';
+const chromiumFlags = [
+  '--headless=new',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+export interface RealLab {
+  page: Page;
+  browser: Browser;
+  /** Folder that JupyterLab shows. */
+  folder: string;
+  /** Addresses outside this machine that the page asked for. */
+  outside: string[];
+  /** Errors that the page did not catch. */
+  errors: string[];
+  close(): Promise<void>;
+}
+
+export async function launchBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: chromiumPath, args: chromiumFlags });
+}
+
+/** Writes a notebook of code cells for the kernel kvlab. */
+export function writeNotebook(path: string, cells: readonly string[]): void {
+  const notebook = {
+    nbformat: 4,
+    nbformat_minor: 5,
+    metadata: { kernelspec: { name: 'kvlab', display_name: 'kvlab', language: 'typescript' } },
+    cells: cells.map((source, i) => ({
+      cell_type: 'code',
+      id: `cell-${i}`,
+      metadata: {},
+      execution_count: null,
+      outputs: [],
+      source,
+    })),
+  };
+  writeFileSync(path, JSON.stringify(notebook));
+}
+
+/** Starts JupyterLab on a fresh folder with copies of `files`, opens `notebook` in it and waits for its kernel. */
+export async function openRealLab(
+  notebook: string,
+  prepare: (folder: string) => void,
+  files: readonly string[] = [],
+): Promise<RealLab> {
+  installLabExtension(root);
+  const folder = mkdtempSync(join(tmpdir(), 'kvlab-lab-'));
+  for (const file of files) if (existsSync(file)) copyFileSync(file, join(folder, basename(file)));
+  prepare(folder);
+  const port = await freePort();
+  const server = spawn(
+    venvProgram(root, 'jupyter'),
+    [
+      'lab',
+      '--no-browser',
+      '--allow-root',
+      '--ServerApp.ip=127.0.0.1',
+      `--ServerApp.port=${port}`,
+      '--ServerApp.port_retries=0',
+      '--IdentityProvider.token=',
+      `--ServerApp.root_dir=${folder}`,
+      '--LabApp.expose_app_in_browser=True',
+    ],
+    {
+      cwd: folder,
+      env: { ...process.env, ...jupyterEnvironment(root), JUPYTER_DATA_DIR: join(folder, '.jupyter') },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let log = '';
+  for (const stream of [server.stdout, server.stderr])
+    stream.on('data', (chunk) => {
+      log = (log + chunk).slice(-4000);
+    });
+  const url = `http://127.0.0.1:${port}`;
+  const stop = async () => {
+    await endTree(server.pid);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    await until(
+      () => fetch(`${url}/api/status`).then((reply) => reply.ok),
+      60_000,
+      () => `JupyterLab does not answer: ${log}`,
+    );
+    const browser = await launchBrowser();
+    const page = await browser.newPage({ viewport: { width: 1600, height: 1000 } });
+    const outside: string[] = [];
+    const errors: string[] = [];
+    page.on('request', (request) => {
+      if (/^(https?|wss?):/.test(request.url()) && !request.url().startsWith(url)) outside.push(request.url());
+    });
+    page.on('pageerror', (error) => errors.push(error.message));
+    await page.goto(`${url}/lab/tree/${notebook}`);
+    await page.waitForSelector('.jp-NotebookPanel .jp-Cell', { timeout: 60_000 });
+    await until(
+      () => page.evaluate(kernelIsIdle),
+      60_000,
+      () => `the kernel does not come up: ${log}`,
+    );
+    return {
+      page,
+      browser,
+      folder,
+      outside,
+      errors,
+      async close() {
+        await browser.close();
+        await stop();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const kernelIsIdle = `(() => {
+  const panel = [...window.jupyterapp.shell.widgets('main')].find((w) => w.sessionContext);
+  return panel?.sessionContext.session?.kernel?.status === 'idle';
+})()`;
+
+/** Runs a command of JupyterLab. */
+export async function runCommand(page: Page, command: string, args: object = {}): Promise<void> {
+  await page.evaluate(
+    `(async () => { await window.jupyterapp.commands.execute(${JSON.stringify(command)}, ${JSON.stringify(args)}); })()`,
+  );
+}
+
+/** Asks again until the answer is true; throws after `patienceMs` with what `complaint` says. */
+export async function until(ask: () => Promise<unknown>, patienceMs: number, complaint: () => string): Promise<void> {
+  const end = performance.now() + patienceMs;
+  for (;;) {
+    const answer = await ask().catch(() => false);
+    if (answer) return;
+    if (performance.now() > end) throw new Error(`${complaint()} (waited ${patienceMs} ms)`);
+    await new Promise((next) => setTimeout(next, 50));
+  }
+}
+
+/** Takes pictures of the whole page and of each panel enlarged, in one theme. */
+export async function takePictures(page: Page, theme: 'light' | 'dark', panels: readonly string[]): Promise<string[]> {
+  mkdirSync(pictures, { recursive: true });
+  await runCommand(page, 'apputils:change-theme', {
+    theme: theme === 'light' ? 'JupyterLab Light' : 'JupyterLab Dark',
+  });
+  await page.waitForFunction((light) => document.body.dataset.jpThemeLight === String(light), theme === 'light');
+  const taken: string[] = [];
+  const shoot = async (name: string) => {
+    await settled(page);
+    const path = join(pictures, `${name}-${theme}.png`);
+    const lab = await page.$(name === 'page' ? 'body' : '.kvlab-lab');
+    await lab!.screenshot({ path });
+    taken.push(path);
+  };
+  await shoot('page');
+  for (const panel of panels) {
+    await runCommand(page, 'kvlab:open', { enlarge: panel });
+    await shoot(panel);
+  }
+  await runCommand(page, 'kvlab:open', { enlarge: '' });
+  return taken;
+}
+
+/** Waits until no panel has been drawn, and no axis changed, for a while. */
+export async function settled(page: Page): Promise<void> {
+  let last = '';
+  let same = 0;
+  await until(
+    async () => {
+      const now = String(
+        await page.evaluate(
+          `[...document.querySelectorAll('.kvlab-panel')].map((p) => p.dataset.drawn).join() + document.querySelectorAll('.kvlab-axes .xtick').length`,
+        ),
+      );
+      same = now === last ? same + 1 : 0;
+      last = now;
+      return same >= 8;
+    },
+    20_000,
+    () => 'the panels do not come to rest',
+  );
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+  const address = server.address();
+  const port = address && typeof address === 'object' ? address.port : 0;
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
