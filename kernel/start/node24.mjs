@@ -6,9 +6,11 @@ import { fault } from './fault.mjs';
 /** Absolute path of the Node 24 program under `root`, or undefined when it is not installed. `KVLAB_NODE` wins. */
 export function findNode24(root, { platform = process.platform, arch = process.arch, env = process.env } = {}) {
   if (env.KVLAB_NODE) return existsSync(env.KVLAB_NODE) ? env.KVLAB_NODE : undefined;
-  const name = platform === 'win32' ? 'win' : platform;
-  const path = join(root, 'node_modules', `node-${name}-${arch}`, 'bin', platform === 'win32' ? 'node.exe' : 'node');
-  return existsSync(path) ? path : undefined;
+  const target = `${platform === 'win32' ? 'win' : platform}-${arch}`;
+  const program = platform === 'win32' ? 'node.exe' : 'node';
+  // The package for Macs with Apple's processors has another name than its siblings.
+  const names = [`node-${target}`, `node-bin-${target}`];
+  return names.map((name) => join(root, 'node_modules', name, 'bin', program)).find((path) => existsSync(path));
 }
 
 /** Like `findNode24`, but its absence is a fault. */

