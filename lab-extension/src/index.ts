@@ -24,9 +24,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
   ) {
     const tracker = new WidgetTracker<MainAreaWidget<LabWidget>>({ namespace: 'kvlab' });
     const labs = new Map<string, MainAreaWidget<LabWidget>>();
+    const awaited = new Set<string>();
 
     const open = async (args: { path?: string; panel?: string; enlarge?: string }) => {
-      const notebook = await notebookAt(args.path);
+      const notebook = notebookAt(args.path);
       if (!notebook) return undefined;
       const { path } = notebook.context;
       const known = labs.get(path);
@@ -44,12 +45,17 @@ const plugin: JupyterFrontEndPlugin<void> = {
       return widget;
     };
 
-    /** The notebook with a path, once it is restored; without a path the one in front. */
-    const notebookAt = async (path: string | undefined): Promise<NotebookPanel | null> => {
-      if (path === undefined) return notebooks.currentWidget;
-      await app.restored;
-      return notebooks.find((notebook) => notebook.context.path === path) ?? null;
+    /** The notebook with a path; without a path the one in front. One that is not open yet gets its lab when it opens. */
+    const notebookAt = (path: string | undefined): NotebookPanel | undefined => {
+      if (path === undefined) return notebooks.currentWidget ?? undefined;
+      const found = notebooks.find((notebook) => notebook.context.path === path);
+      if (!found) awaited.add(path);
+      return found;
     };
+    notebooks.widgetAdded.connect((_, notebook) => {
+      const { path } = notebook.context;
+      if (awaited.delete(path)) void open({ path });
+    });
 
     app.commands.addCommand(openCommand, {
       label: 'Open kvlab',

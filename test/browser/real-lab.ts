@@ -169,8 +169,8 @@ export async function takePictures(page: Page, theme: 'light' | 'dark', panels: 
   const shoot = async (name: string) => {
     await settled(page);
     const path = join(pictures, `${name}-${theme}.png`);
-    const lab = await page.$(name === 'page' ? 'body' : '.kvlab-lab');
-    await lab!.screenshot({ path });
+    if (name === 'page') await page.screenshot({ path });
+    else await (await page.$('.kvlab-lab'))!.screenshot({ path });
     taken.push(path);
   };
   await shoot('page');
