@@ -1,2 +1,8 @@
 /** What a notebook or a Node script imports: `import { lab, methods, ops } from 'kvlab'`. */
-export * from './engine/record/frame.ts';
+export * from '@kvlab/ops';
+export type { Model } from './engine/model/load.ts';
+export type { Compared, CompareOptions, Comparison } from './engine/run/compare.ts';
+export type { GenerateOptions, Prompt, Run, RunBytes, TokenEvent } from './engine/run/run.ts';
+export type { Sampler, Sampling } from './engine/run/sampler.ts';
+export type { Scored, ScoreOptions } from './engine/run/score.ts';
+export { type LabModel, type LabRun, lab, ops } from './lab.ts';

@@ -75,7 +75,7 @@ export function cacheShape(method: Method, kvHeads: number, headSize: number, co
 
 export function createLayer(shape: CacheShape): CacheLayer {
   const storesOf = (part: Part) =>
-    shape.stores[part].map((s) => createStore(s.encoding, s.anchored, shape.kvHeads, shape.headSize));
+    shape.stores[part].map((s) => createStore(part, s.encoding, s.anchored, shape.kvHeads, shape.headSize));
   return {
     shape,
     tables: Array.from({ length: shape.kvHeads }, () => createTable(shape.columns)),

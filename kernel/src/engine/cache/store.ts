@@ -3,12 +3,13 @@
  *  Heads of about equal length lie together in one buffer [Hkv, capacity, ...], so that one product serves them all; when
  *  padding would waste more than a seventh, each head has a buffer of its own. Empty slots are slack. An encoding with
  *  batches (`grain` > 1) hands out and takes back whole batches: a batch stays until its last entry has left. */
-import { type Code, codeBytes, type Encoding } from '@kvlab/ops';
+import { type Code, codeBytes, type Encoding, type Part } from '@kvlab/ops';
 
 export type CodeArray = Float32Array | Uint16Array | Uint8Array;
 
 export interface Store {
   readonly encoding: Encoding;
+  readonly part: Part;
   /** Keys of anchored zones are read from other query positions than the rest. */
   readonly anchored: boolean;
   readonly headSize: number;
@@ -21,7 +22,7 @@ export interface Store {
   codes: Map<string, CodeArray[]>;
   /** Entry in each slot of each head, -1 where empty. */
   entry: Int32Array[];
-  /** What is added to the logit in each slot: ln(weight), or `hidden` where empty. */
+  /** Keys only: what is added to the logit in each slot, ln(weight) or `hidden` where empty. */
   bias: Float32Array[];
   /** Free slots (or first slots of free batches), last one is given next. */
   free: number[][];
@@ -31,13 +32,21 @@ export interface Store {
 
 /** Added to logits that must not be seen. Not -Infinity: what 0 * Infinity gives differs between devices. */
 export const hidden = -1e30;
-const step = 64;
+/** Slots are handed out in steps: small ones while there are few, so that a zone of four sinks wastes little. */
+const steps = { few: 16, many: 64 };
 /** Padding above this share of the rows in use gives each head its own buffer. */
 const worthApart = 1.15;
 
-export function createStore(encoding: Encoding, anchored: boolean, kvHeads: number, headSize: number): Store {
+export function createStore(
+  part: Part,
+  encoding: Encoding,
+  anchored: boolean,
+  kvHeads: number,
+  headSize: number,
+): Store {
   const none = <A>(make: () => A): A[] => Array.from({ length: kvHeads }, make);
   const store: Store = {
+    part,
     encoding,
     anchored,
     headSize,
@@ -73,12 +82,16 @@ function allocate(store: Store, capacity: Int32Array, apart: boolean): void {
       sizes.map((n, h) => (base ? base.subarray(h * n, (h + 1) * n) : new Type(n))),
     );
   }
-  const table = <A extends Int32Array | Float32Array>(Type: new (n: number) => A, fill: number): A[] => {
-    const base = apart ? undefined : (new Type(capacity.reduce((a, b) => a + b, 0)).fill(fill) as A);
-    return Array.from(capacity, (n, h) => (base ? base.subarray(h * n, (h + 1) * n) : new Type(n).fill(fill)) as A);
+  const table = <A extends Int32Array | Float32Array>(
+    Type: new (n: number) => A,
+    fill: number,
+    slots: Int32Array,
+  ): A[] => {
+    const base = apart ? undefined : (new Type(slots.reduce((a, b) => a + b, 0)).fill(fill) as A);
+    return Array.from(slots, (n, h) => (base ? base.subarray(h * n, (h + 1) * n) : new Type(n).fill(fill)) as A);
   };
-  store.entry = table(Int32Array, -1);
-  store.bias = table(Float32Array, hidden);
+  store.entry = table(Int32Array, -1, capacity);
+  store.bias = table(Float32Array, hidden, store.part === 'keys' ? capacity : new Int32Array(kvHeads));
   store.used = new Int32Array(kvHeads);
   store.free = Array.from(capacity, (n) => {
     const units: number[] = [];
@@ -122,7 +135,7 @@ export function shrink(store: Store, moved: (kvHead: number, entry: number, slot
     Int32Array.from(store.used, (n) => (n ? n + 1 : 0)),
   );
   const surplus = store.capacity.reduce((n, c, h) => n + c - wanted.capacity[h]!, 0);
-  if (surplus >= step * store.kvHeads || (surplus > 0 && store.used.every((n) => n === 0)))
+  if (surplus >= steps.many * store.kvHeads || (surplus > 0 && store.used.every((n) => n === 0)))
     relayout(store, store.used, moved, 1);
 }
 
@@ -130,11 +143,13 @@ function capacities(
   { encoding: { grain }, kvHeads }: Store,
   needed: Int32Array,
 ): { capacity: Int32Array; apart: boolean } {
-  const unit = Math.max(step, grain);
-  const round = (n: number) => Math.ceil(n / unit) * unit;
+  const round = (n: number): number => {
+    const unit = Math.max(n <= steps.many ? steps.few : steps.many, grain);
+    return Math.ceil(n / unit) * unit;
+  };
   const largest = Math.max(...needed);
   const sum = needed.reduce((a, b) => a + b, 0);
-  const apart = largest > unit && kvHeads * largest > worthApart * sum;
+  const apart = largest > steps.many && kvHeads * largest > worthApart * sum;
   return { apart, capacity: Int32Array.from(needed, (n) => round(apart ? n : largest)) };
 }
 
@@ -226,13 +241,10 @@ export function copyStore(store: Store): Store {
   return copy;
 }
 
-/** Bytes of the live buffers: rows that hold entries (payload, scales), what names them (index), and empty slots (slack). */
-export function storeBytes({ encoding, headSize, capacity, entry }: Store) {
-  const total = capacity.reduce((a, b) => a + b, 0);
-  const live = entry.reduce((n, slots) => n + slots.reduce((m, e) => m + (e >= 0 ? 1 : 0), 0), 0);
-  const perEntry = { payload: 0, scales: 0, index: 8 };
+/** Bytes behind one entry in this store: payload, scales, and what names it (entry number and bias). */
+export function entryBytes({ encoding, headSize, part }: Store): { payload: number; scales: number; index: number } {
+  const bytes = { payload: 0, scales: 0, index: part === 'keys' ? 8 : 4 };
   for (const code of Object.values(encoding.codes))
-    perEntry[code.role] += codeBytes(code, headSize) / (code.per === 'entry' ? 1 : encoding.grain);
-  const each = perEntry.payload + perEntry.scales + perEntry.index;
-  return { perEntry, live, slack: (total - live) * each, total: total * each };
+    bytes[code.role] += codeBytes(code, headSize) / (code.per === 'entry' ? 1 : encoding.grain);
+  return bytes;
 }

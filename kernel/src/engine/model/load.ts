@@ -92,7 +92,7 @@ export async function loadModel(from: string | ByteSource, options: LoadOptions 
       );
 
     return {
-      name: String(gguf.metadata.get('general.name') ?? name),
+      name: name.replace(/\.gguf$/i, ''),
       path: source.path,
       config,
       runtime,

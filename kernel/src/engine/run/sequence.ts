@@ -9,6 +9,7 @@ import { port } from '../attend/graph.ts';
 import { type RotaryTable, rotaryTable } from '../attend/rotary.ts';
 import { attendSessions } from '../attend/sessions.ts';
 import { append, type CacheLayer, cacheShape, createLayer, forkLayer } from '../cache/layer.ts';
+import { readLedger } from '../cache/ledger.ts';
 import { createEncoder, type Encoder } from '../keep/encoder.ts';
 import type { Observer } from '../keep/observer.ts';
 import { allocateBudget, keepPass } from '../keep/pass.ts';
@@ -43,6 +44,10 @@ export interface Sequence {
   promptLength: number;
   allocated: Allocated | undefined;
   step: number;
+  /** Largest sum of what one layer's run copied into the runtime, in bytes. */
+  workspaceBytes: number;
+  /** Most bytes that the cache held, inside steps too. */
+  peakBytes: number;
   readonly seed: number;
   readonly rotary: RotaryTable;
   readonly encoder: Encoder;
@@ -54,6 +59,14 @@ export interface FeedOptions {
   rows?: 'all' | 'last';
   /** This is the end of the prompt: scores that look at its last queries run now. */
   promptEnds?: boolean;
+}
+export interface PromptOptions extends Omit<FeedOptions, 'rows' | 'promptEnds'> {
+  /** Tokens of a chunk. */
+  chunk?: number;
+  /** Gets the logits [n, V] of every row of a chunk and the index of its first token; without it only the last row is computed. */
+  onRows?: (logits: Float32Array, first: number) => void;
+  /** Called after each chunk with the tokens fed so far. */
+  onChunk?: (fed: number) => void;
 }
 
 export function createSequence(model: Model, method: Method, seed = 0): Sequence {
@@ -70,6 +83,8 @@ export function createSequence(model: Model, method: Method, seed = 0): Sequence
     promptLength: 0,
     allocated: undefined,
     step: -1,
+    workspaceBytes: 0,
+    peakBytes: 0,
     seed,
     rotary: rotaryTable(ropeFrequencies),
     encoder: createEncoder(model.runtime),
@@ -81,11 +96,11 @@ export function forkSequence(sequence: Sequence): Sequence {
   return { ...sequence, layers: sequence.layers.map(forkLayer), ids: [...sequence.ids] };
 }
 
-/** Feeds a prompt in chunks, with keep passes between and after. Logits of the last row, or of all rows [n, V]. */
+/** Feeds a prompt in chunks, with keep passes between and after. Logits [V] after its last token. */
 export async function feedPrompt(
   sequence: Sequence,
   ids: readonly number[],
-  options: FeedOptions & { chunk?: number; onChunk?: (fed: number) => void } = {},
+  { chunk = 128, onRows, onChunk, ...options }: PromptOptions = {},
 ): Promise<Float32Array> {
   const { method } = sequence;
   if (ids.length === 0) throw new Error(`${method.name}: the prompt is empty; give at least one token`);
@@ -100,20 +115,24 @@ export async function feedPrompt(
   const closesUp = !method.declaration.attend.ruleOf('fresh').storesRotated;
   const room = windows && closesUp ? Math.max(1, windows.first + windows.last - sequence.ids.length) : undefined;
   const lastRows = Math.max(1, ...method.declaration.score.needs.map((n) => ('rows' in n ? (n.rows?.last ?? 1) : 1)));
-  const chunks = planChunks(ids.length, options.chunk ?? 128, lastRows, sequence.ids.length === 0 ? room : undefined);
+  const chunks = planChunks(ids.length, chunk, lastRows, sequence.ids.length === 0 ? room : undefined);
   const V = sequence.model.config.vocabulary;
-  const all = options.rows === 'all' ? new Float32Array(ids.length * V) : undefined;
-  let logits: Float32Array = new Float32Array(0);
+  let logits = new Float32Array(0);
   let fed = 0;
   for (const [i, length] of chunks.entries()) {
-    const last = i === chunks.length - 1;
-    logits = await feed(sequence, ids.slice(fed, fed + length), { ...options, promptEnds: last });
-    all?.set(logits, fed * V);
+    const promptEnds = i === chunks.length - 1;
+    const rows = onRows ? 'all' : 'last';
+    logits = (await feed(sequence, ids.slice(fed, fed + length), {
+      ...options,
+      rows,
+      promptEnds,
+    })) as Float32Array<ArrayBuffer>;
+    onRows?.(logits, fed);
     fed += length;
-    await keepIfDue(sequence, last ? ['chunk', 'prompt'] : ['chunk'], options.observer);
-    options.onChunk?.(fed);
+    await keepIfDue(sequence, promptEnds ? ['chunk', 'prompt'] : ['chunk'], options.observer);
+    onChunk?.(fed);
   }
-  return all ?? logits;
+  return logits.subarray(logits.length - V);
 }
 
 /** Feeds one token of the answer. Logits [V] of the next. */
@@ -221,6 +240,8 @@ async function feed(
     const scores = session.outputs.filter((name) => name.startsWith('score.'));
     const got = await session.run(feeds, ['output', 'stored', ...scores, ...(observer ? attention : [])]);
     const data = (name: string) => got[name]!.data as Float32Array;
+    const copied = Object.values(feeds).reduce((n, t) => n + t.data.byteLength, 0);
+    sequence.workspaceBytes = Math.max(sequence.workspaceBytes, copied);
     x = projected.x;
     output = data('output');
     observer?.layer({ layer: l, cache: layer, form, attention: attention.map(data), queries, output, position });
@@ -230,6 +251,7 @@ async function feed(
   const logits = await model.finish(x, output!, Q, rows);
   for (const apply of commits) apply();
   sequence.ids.push(...ids);
+  sequence.peakBytes = Math.max(sequence.peakBytes, readLedger(sequence.method, layers).held);
   return logits;
 }
 

@@ -1,0 +1,86 @@
+/** The ledger: bytes that the cache really holds, counted from its live buffers, beside what the paper's formula says. */
+import type { Allocated, Method } from '@kvlab/ops';
+import { byteParts } from '../record/frame.ts';
+import { type CacheLayer, parts } from './layer.ts';
+import { entryBytes } from './store.ts';
+import { tableArrays } from './table.ts';
+
+export interface Ledger {
+  /** [Z, 5] by zone and `byteParts`. */
+  zones: Float64Array;
+  /** [L]. */
+  layers: Float64Array;
+  /** Sum of all live buffers. */
+  held: number;
+  /** What the paper's accounting says, exact numbers at 16 bits, without index and slack. */
+  claimed: number;
+}
+
+const [payloadKeys, payloadValues, scales, index, slack] = byteParts.map((_, i) => i) as [
+  number,
+  number,
+  number,
+  number,
+  number,
+];
+
+export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledger {
+  const Z = method.zones.length;
+  const zones = new Float64Array(Z * byteParts.length);
+  const byLayer = new Float64Array(layers.length);
+  let claimed = 0;
+  for (const [l, layer] of layers.entries()) {
+    const { shape, tables, stores } = layer;
+    for (const part of parts) {
+      const counts = new Int32Array(Z);
+      for (const table of tables) for (let e = 0; e < table.count; e++) counts[table.zone[part][e]!]!++;
+      const inStore = new Int32Array(stores[part].length);
+      for (let z = 0; z < Z; z++) {
+        const s = shape.storeOf[part][z]!;
+        const bytes = entryBytes(stores[part][s]!);
+        const n = counts[z]!;
+        inStore[s]! += n;
+        const at = z * byteParts.length;
+        zones[at + (part === 'keys' ? payloadKeys : payloadValues)]! += n * bytes.payload;
+        zones[at + scales]! += n * bytes.scales;
+        zones[at + index]! += n * bytes.index;
+        byLayer[l]! += n * (bytes.payload + bytes.scales + bytes.index);
+        claimed += method.encodingOf(method.zones[z]!, part).claimedBytes(n, shape.headSize);
+      }
+      stores[part].forEach((store, s) => {
+        const { payload, scales: scaleBytes, index: indexBytes } = entryBytes(store);
+        const empty = store.capacity.reduce((a, b) => a + b, 0) - inStore[s]!;
+        const bytes = empty * (payload + scaleBytes + indexBytes);
+        zones[shape.storeOf[part].indexOf(s) * byteParts.length + slack]! += bytes;
+        byLayer[l]! += bytes;
+      });
+    }
+    for (const table of tables) {
+      const bytes = tableArrays(table).reduce((n, array) => n + array.byteLength, 0);
+      const each = table.position.length ? bytes / table.position.length : 0;
+      const inZone = new Int32Array(Z);
+      for (let e = 0; e < table.count; e++) inZone[table.zone.keys[e]!]!++;
+      inZone.forEach((n, z) => {
+        zones[z * byteParts.length + index]! += n * each;
+      });
+      zones[shape.birthZone * byteParts.length + slack]! += bytes - table.count * each;
+      byLayer[l]! += bytes;
+    }
+  }
+  return { zones, layers: byLayer, held: byLayer.reduce((a, b) => a + b, 0), claimed };
+}
+
+/** What the full cache would hold for as many tokens, in the run's own precision. */
+export const fullBytes = (tokens: number, layers: number, kvHeads: number, headSize: number): number =>
+  tokens * layers * kvHeads * headSize * 2 * 4;
+
+/** Payload bytes that the budget allows, exact rows in the run's precision; NaN where some zone has no limit. */
+export function budgetBytes(method: Method, allocated: Allocated | undefined, headSize: number): number {
+  const { select } = method.declaration;
+  const zones = select.keys.map(({ zone, rule }) => allocated?.get(zone) ?? rule.amount);
+  if (!allocated || zones.some((z) => z === undefined)) return Number.NaN;
+  const heads = [...allocated.values()][0]?.length ?? 1;
+  let entries = 0;
+  for (const zone of zones) entries += typeof zone === 'number' ? zone * heads : zone!.reduce((a, b) => a + b, 0);
+  return Number.isFinite(entries) ? entries * headSize * 2 * 4 : Number.NaN;
+}

@@ -1,0 +1,232 @@
+/** The recorder of a run: it watches steps, keeps typed columns, and turns them into frames. It changes no bit of the run. */
+import { leaves } from '@kvlab/ops';
+import { budgetBytes, fullBytes, readLedger } from '../cache/ledger.ts';
+import type { Sequence, StepObserver } from '../run/sequence.ts';
+import {
+  createAttentionRecord,
+  growAttentionRecord,
+  receivedByGroup,
+  receivedPerQuery,
+  recordAttention,
+} from './attention-record.ts';
+import {
+  byteParts,
+  type ColumnName,
+  type Columns,
+  columnCatalogue,
+  encodeFrame,
+  eventKinds,
+  eventParts,
+  type Frame,
+  type FrameHeader,
+  frameVersion,
+  type RunInfo,
+  type TokenText,
+  topCount,
+} from './frame.ts';
+import { type Growing, growing } from './growing.ts';
+import {
+  createQuantizationRecord,
+  quantizationColumns,
+  recordOutputError,
+  recordWritten,
+} from './quantization-record.ts';
+
+export interface Recorder extends StepObserver {
+  readonly info: RunInfo;
+  /** Adds tokens that were fed in a step, with ln p and entropy where known. */
+  tokens(ids: readonly number[], step: number, logProbs: readonly number[], entropies: readonly number[]): void;
+  /** Closes a step: bytes, scalars. */
+  step(milliseconds: number): void;
+  /** Watches a head: its newest attention row goes with the next frames. */
+  watch(layer: number, queryHead: number): void;
+  /** What is new since the last call; heavy state columns come every `stateEvery` steps and when asked for. */
+  frame(state: FrameHeader['state'], message?: string, withState?: boolean): Frame;
+  /** Everything so far as one frame. */
+  snapshot(state?: FrameHeader['state'], message?: string): Frame;
+}
+
+/** Steps between frames that carry the large state columns. */
+const stateEvery = 16;
+
+type Log = Partial<Record<ColumnName, Growing<Float32Array | Float64Array | Uint8Array | Uint32Array | Int32Array>>>;
+
+export function createRecorder(sequence: Sequence, info: RunInfo): Recorder {
+  const { layers, queryHeads, kvHeads, headSize } = sequence.model.config;
+  const heads = { layers, queryHeads, kvHeads };
+  const Z = info.zones.length;
+  const attention = createAttentionRecord(heads, 512);
+  const quantization = createQuantizationRecord(layers, queryHeads, kvHeads, headSize);
+  const width: Partial<Record<ColumnName, number>> = {
+    'bytes.held': Z * byteParts.length,
+    'bytes.layer': layers,
+    'sink.mass': layers * queryHeads,
+    'attention.entropy': layers * queryHeads,
+  };
+  const types = {
+    f32: Float32Array,
+    f64: Float64Array,
+    u8: Uint8Array,
+    u32: Uint32Array,
+    i32: Int32Array,
+    u16: Uint16Array,
+  } as const;
+  const log: Log = {};
+  for (const [name, { lane, type }] of Object.entries(columnCatalogue))
+    if (lane === 'log') log[name as ColumnName] = growing<never>(types[type] as never, width[name as ColumnName] ?? 1);
+  const column = (name: ColumnName) => log[name]!;
+  const texts: TokenText[] = [];
+  const sent = new Map<string, number>();
+  let sentTexts = 0;
+  let sentInfo = false;
+  let lastState = -stateEvery;
+  let sawAttention = false;
+  let peak = 0;
+
+  const zoneTable = (part: 'keys' | 'values'): Uint8Array => {
+    const T = sequence.ids.length;
+    const out = new Uint8Array(layers * kvHeads * T).fill(leaves);
+    sequence.layers.forEach((layer, l) => {
+      layer.tables.forEach((table, h) => {
+        for (let e = 0; e < table.count; e++) out[(l * kvHeads + h) * T + table.position[e]!] = table.zone[part][e]!;
+      });
+    });
+    return out;
+  };
+
+  /** Newest values: small ones always, large ones when asked. */
+  const stateColumns = (large: boolean): Columns => {
+    const T = sequence.ids.length;
+    const columns: Columns = {};
+    const put = (name: ColumnName, shape: number[], data: Columns[string]['data']) => {
+      columns[name] = { lane: 'state', shape, data };
+    };
+    if (sawAttention) {
+      put('heavy.topPosition', [layers, queryHeads, topCount], attention.topPosition);
+      put('heavy.topShare', [layers, queryHeads, topCount], attention.topShare);
+      if (attention.watched?.row.length) {
+        put('watch.attention', [attention.watched.row.length], attention.watched.row);
+        put('watch.head', [2], Uint32Array.of(attention.watched.layer, attention.watched.queryHead));
+      }
+      if (large) {
+        put('heavy.score', [layers, kvHeads, T], receivedByGroup(attention, heads, T));
+        put('attention.received', [layers, queryHeads, T], receivedPerQuery(attention, heads, T));
+      }
+    }
+    if (large) {
+      put('entry.zoneKeys', [layers, kvHeads, T], zoneTable('keys'));
+      put('entry.zoneValues', [layers, kvHeads, T], zoneTable('values'));
+      if (quantization.any) {
+        const q = quantizationColumns(quantization, T);
+        put('quantization.layer', [layers, 2, 4], q.layer);
+        put('quantization.channel', [layers, 2, q.channels], q.channel);
+        put('quantization.token', [layers, 2, T], q.token);
+        put('quantization.bits', [layers, 2, T], q.bits);
+        put('quantization.output', [layers, queryHeads], quantization.output);
+      }
+    }
+    return columns;
+  };
+  const shapeOf = (name: ColumnName, rows: number): number[] => {
+    if (name === 'bytes.held') return [rows, Z, byteParts.length];
+    if (name === 'bytes.layer') return [rows, layers];
+    return width[name] ? [rows, layers, queryHeads] : [rows];
+  };
+  const header = (
+    state: FrameHeader['state'],
+    message: string | undefined,
+  ): Omit<FrameHeader, 'columns' | 'texts'> => ({
+    type: 'frame',
+    version: frameVersion,
+    run: info.run,
+    seq: 0,
+    merged: 0,
+    snapshot: false,
+    step: Math.max(0, sequence.step),
+    state,
+    message,
+  });
+
+  return {
+    info,
+    event(e) {
+      const row: Partial<Record<ColumnName, number>> = {
+        'event.step': Math.max(0, sequence.step),
+        'event.layer': e.layer,
+        'event.kvHead': e.kvHead,
+        'event.position': e.position,
+        'event.kind': eventKinds.indexOf(e.kind),
+        'event.part': eventParts.indexOf(e.part),
+        'event.from': e.from,
+        'event.to': e.to,
+        'event.into': e.into,
+        'event.score': e.score,
+        'event.rank': e.rank,
+      };
+      for (const [name, value] of Object.entries(row)) column(name as ColumnName).push(value);
+    },
+    written: (rows) => recordWritten(quantization, rows),
+    layer(view) {
+      sawAttention = true;
+      growAttentionRecord(attention, view.position[view.position.length - 1]! + 1);
+      recordAttention(attention, view, heads, info.sinkCount);
+      recordOutputError(quantization, view, sequence.rotary, queryHeads);
+    },
+    tokens(ids, step, logProbs, entropies) {
+      const first = column('token.id').rows;
+      texts.push(...sequence.model.tokenizer.texts(ids));
+      ids.forEach((id, i) => {
+        column('token.id').push(id);
+        column('token.position').push(first + i);
+        column('token.step').push(step);
+        column('token.logProb').push(logProbs[i] ?? Number.NaN);
+        column('token.entropy').push(entropies[i] ?? Number.NaN);
+      });
+    },
+    step(milliseconds) {
+      const ledger = readLedger(sequence.method, sequence.layers);
+      peak = Math.max(peak, ledger.held, sequence.peakBytes);
+      column('step.index').push(sequence.step);
+      column('step.seen').push(sequence.ids.length);
+      column('step.ms').push(milliseconds);
+      column('bytes.held').pushRow(ledger.zones);
+      column('bytes.layer').pushRow(ledger.layers);
+      column('bytes.claimed').push(ledger.claimed);
+      column('bytes.full').push(fullBytes(sequence.ids.length, layers, kvHeads, headSize));
+      column('bytes.workspace').push(sequence.workspaceBytes);
+      column('bytes.peak').push(peak);
+      column('bytes.budget').push(budgetBytes(sequence.method, sequence.allocated, headSize));
+      column('sink.mass').pushRow(attention.sinkMass);
+      column('attention.entropy').pushRow(attention.entropy);
+    },
+    watch(layer, queryHead) {
+      attention.watched = { layer, queryHead, row: new Float32Array(0) };
+    },
+    frame(state, message, withState = false) {
+      const columns: Columns = {};
+      for (const [name, rows] of Object.entries(log)) {
+        const from = sent.get(name) ?? 0;
+        if (rows.rows === from) continue;
+        columns[name] = { lane: 'log', shape: shapeOf(name as ColumnName, rows.rows - from), data: rows.since(from) };
+        sent.set(name, rows.rows);
+      }
+      const large = withState || sequence.step - lastState >= stateEvery;
+      if (large) lastState = sequence.step;
+      Object.assign(columns, stateColumns(large));
+      const news = texts.slice(sentTexts);
+      sentTexts = texts.length;
+      const first = !sentInfo;
+      sentInfo = true;
+      return encodeFrame({ ...header(state, message), ...(first ? { info } : {}), texts: news }, columns);
+    },
+    snapshot(state = 'finished', message) {
+      const columns: Columns = {};
+      for (const [name, rows] of Object.entries(log))
+        columns[name] = { lane: 'log', shape: shapeOf(name as ColumnName, rows.rows), data: rows.since(0) };
+      return encodeFrame(
+        { ...header(state, message), snapshot: true, info, texts: [...texts] },
+        { ...columns, ...stateColumns(true) },
+      );
+    },
+  };
+}

@@ -1,0 +1,395 @@
+/** A run: a prompt and the text that the model writes after it, on the cache of one method. */
+import { type Method, methods } from '@kvlab/ops';
+import { keptPositions } from '../cache/layer.ts';
+import { fullBytes, readLedger } from '../cache/ledger.ts';
+import type { ChatMessage } from '../model/chat.ts';
+import type { Model } from '../model/load.ts';
+import { byteParts, type Frame, type FrameHeader, type PanelMessage, type RunInfo } from '../record/frame.ts';
+import { createRecorder, type Recorder } from '../record/recorder.ts';
+import { checkSampler, entropyOf, logSumExp, randomStream, type Sampler, sample } from './sampler.ts';
+import { createSequence, feedPrompt, feedToken, forkSequence, type Sequence } from './sequence.ts';
+import { textStream } from './text.ts';
+
+/** Text, a conversation, or token ids. */
+export type Prompt = string | readonly ChatMessage[] | Uint32Array | readonly number[];
+
+export interface TokenEvent {
+  id: number;
+  /** Whole characters that this token completes; empty while one is incomplete. */
+  text: string;
+  position: number;
+  /** Index among the new tokens. */
+  index: number;
+  /** ln p(token | all before it). */
+  logProb: number;
+}
+export interface GenerateOptions {
+  method?: Method;
+  maxTokens?: number;
+  sampler?: Sampler;
+  /** Generation ends when the text contains one of these; the model's end tokens always end it. */
+  stop?: string | readonly string[];
+  seed?: number;
+  /** Watches attention, events and bytes (default true). */
+  record?: boolean;
+  /** Tokens of a prompt chunk. */
+  chunk?: number;
+  /** Name of the run in the lab's header. */
+  title?: string;
+  onToken?: (token: TokenEvent) => void;
+  /** Called while the prompt is read. */
+  onPrompt?: (fed: number, of: number) => void;
+  signal?: AbortSignal;
+}
+export interface RunBytes {
+  held: Record<(typeof byteParts)[number] | 'total', number>;
+  claimed: number;
+  full: number;
+  peak: number;
+  workspace: number;
+}
+export interface Run {
+  readonly id: string;
+  readonly model: Model;
+  readonly method: Method;
+  /** Decoded new tokens. */
+  readonly text: string;
+  /** New token ids only. */
+  readonly ids: Uint32Array;
+  readonly promptIds: Uint32Array;
+  /** Why it ended. */
+  readonly ended: 'maxTokens' | 'end token' | 'stop' | 'interrupted' | 'stopped';
+  /** Absolute positions held, in time order. */
+  kept(layer: number, kvHead: number): Int32Array;
+  bytes(): RunBytes;
+  /** False where it ran with `record: false`. */
+  readonly recorded: boolean;
+  /** Everything recorded so far. */
+  snapshot(): Frame;
+  /** Feeds more text on the same cache and writes on. */
+  continue(more: Prompt, options?: Omit<GenerateOptions, 'method' | 'record' | 'title'>): Promise<Run>;
+  /** A copy that goes on by itself. */
+  fork(): Run;
+}
+
+/** What ties a run to its surroundings: frames go out, messages of panels come in. */
+export interface Stage {
+  /** Takes a frame; never waits for a browser. Absent where nobody looks. */
+  publish?(frame: Frame): void;
+  /** Calls the listener for each message of a panel; gives the function that stops it. */
+  onPanel?(listener: (message: PanelMessage) => void): () => void;
+  /** Aborted when the running cell is interrupted. */
+  signal?(): AbortSignal | undefined;
+  newId(): string;
+  now(): number;
+}
+
+interface Live {
+  sequence: Sequence;
+  recorder: Recorder | undefined;
+  stage: Stage;
+  id: string;
+  title: string;
+  newIds: number[];
+  promptIds: Uint32Array;
+  /** Chosen but not fed yet. */
+  pending: number | undefined;
+  ended: Run['ended'];
+}
+
+/** Ids of a prompt; a conversation goes through the model's chat template. */
+export function promptIds(model: Model, prompt: Prompt): number[] {
+  const ids =
+    typeof prompt === 'string'
+      ? model.tokenizer.encode(prompt).ids
+      : prompt instanceof Uint32Array || typeof prompt[0] === 'number'
+        ? (prompt as ArrayLike<number>)
+        : model.tokenizer.encode(model.chat(prompt as readonly ChatMessage[])).ids;
+  if (ids.length === 0) throw new Error('generate: the prompt is empty; give text, messages or token ids');
+  return Array.from(ids);
+}
+
+export async function generate(model: Model, prompt: Prompt, options: GenerateOptions, stage: Stage): Promise<Run> {
+  const { method = methods.full(), seed = 0, record = true } = options;
+  checkOptions(options);
+  const ids = promptIds(model, prompt);
+  const sequence = createSequence(model, method, seed);
+  const id = stage.newId();
+  const title = options.title ?? titleOf(model, ids);
+  const live: Live = {
+    sequence,
+    recorder: undefined,
+    stage,
+    id,
+    title,
+    newIds: [],
+    promptIds: Uint32Array.from(ids),
+    pending: undefined,
+    ended: 'maxTokens',
+  };
+  if (record) live.recorder = createRecorder(sequence, runInfo(live, ids.length, options));
+  await write(live, ids, options);
+  return runOf(live);
+}
+
+function checkOptions({ maxTokens = 64, sampler = 'greedy', chunk = 128 }: GenerateOptions): void {
+  checkSampler(sampler);
+  if (!Number.isInteger(maxTokens) || maxTokens < 0)
+    throw new RangeError(`generate: maxTokens is ${maxTokens}; give a whole number from 0`);
+  if (!Number.isInteger(chunk) || chunk < 1)
+    throw new RangeError(`generate: chunk is ${chunk}; give a whole number from 1`);
+}
+
+function titleOf(model: Model, ids: readonly number[]): string {
+  const words = model.tokenizer
+    .decode(ids, { special: false })
+    .trim()
+    .split(/\s+/)
+    .filter((w) => !['system', 'user', 'assistant'].includes(w));
+  const title = words.slice(0, 4).join(' ');
+  return title.length > 40 ? `${title.slice(0, 39)}…` : title || 'run';
+}
+
+function runInfo(
+  { sequence, id, title }: Live,
+  promptLength: number,
+  { maxTokens = 64, seed = 0 }: GenerateOptions,
+): RunInfo {
+  const { model, method } = sequence;
+  const { layers, queryHeads, kvHeads, headSize, context } = model.config;
+  return {
+    run: id,
+    title,
+    model: { name: model.name, layers, queryHeads, kvHeads, headSize, context },
+    method: {
+      name: method.name,
+      setting: method.setting,
+      paper: method.paper,
+      slots: method.slots,
+      quantizes: method.zones.some(
+        (zone) => !method.encodingOf(zone, 'keys').exact || !method.encodingOf(zone, 'values').exact,
+      ),
+      departures: method.departures,
+    },
+    zones: method.zones,
+    promptLength,
+    maxTokens,
+    device: `${model.runtime.device}${model.runtime.device === 'wasm' ? `, ${model.runtime.threads} threads` : ''}`,
+    seed,
+    sinkCount: 4,
+    leftOut: '',
+  };
+}
+
+/** What panels and callers may ask of a run while it goes: pause, single steps, stop. */
+function controlOf(live: Live) {
+  let paused = false;
+  let steps = 0;
+  let stopped = false;
+  let wake = (): void => {};
+  const leave = live.stage.onPanel?.((message) => {
+    if (message.type === 'watch' && message.run === live.id) live.recorder?.watch(message.layer, message.queryHead);
+    if (message.type !== 'control' || message.run !== live.id) return;
+    if (message.action === 'pause') paused = true;
+    else if (message.action === 'step') steps++;
+    else if (message.action === 'continue') paused = false;
+    else stopped = true;
+    wake();
+  });
+  return {
+    end: () => leave?.(),
+    get stopped() {
+      return stopped;
+    },
+    async turn(signal: AbortSignal | undefined, publish: (state: FrameHeader['state']) => void): Promise<void> {
+      if (!paused || steps > 0 || stopped) {
+        steps = Math.max(0, steps - 1);
+        return;
+      }
+      publish('paused');
+      while (paused && steps === 0 && !stopped) {
+        signal?.throwIfAborted();
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          signal?.addEventListener('abort', () => resolve(), { once: true });
+        });
+      }
+      steps = Math.max(0, steps - 1);
+    },
+  };
+}
+
+/** Feeds `ids` and writes until something ends it. An interrupted run keeps what it has. */
+async function write(live: Live, ids: readonly number[], options: GenerateOptions): Promise<void> {
+  const { sequence, recorder, stage, newIds } = live;
+  const { model } = sequence;
+  const { maxTokens = 64, sampler = 'greedy', seed = 0, onToken } = options;
+  const signal = options.signal ?? stage.signal?.();
+  const stops = [options.stop ?? []].flat();
+  const random = randomStream(seed + sequence.ids.length);
+  const stream = textStream(model.tokenizer);
+  const control = controlOf(live);
+  const publish = (state: FrameHeader['state'], message?: string): void => {
+    if (recorder) stage.publish?.(recorder.frame(state, message, state !== 'running' || sequence.step === 0));
+  };
+  live.ended = 'maxTokens';
+  try {
+    let logits = await readPrompt(live, ids, options, signal, () => publish('running'));
+    for (let index = 0; index < maxTokens; index++) {
+      await control.turn(signal, publish);
+      if (control.stopped) {
+        live.ended = 'stopped';
+        break;
+      }
+      const id = sample(logits, sampler, random, sequence.ids);
+      const logSum = logSumExp(logits);
+      const logProb = logits[id]! - logSum;
+      newIds.push(id);
+      live.pending = id;
+      onToken?.({ id, text: stream.push(id), position: sequence.ids.length, index, logProb });
+      if (model.tokenizer.ends.has(id)) live.ended = 'end token';
+      else if (stops.some((stop) => stream.text.includes(stop))) live.ended = 'stop';
+      if (live.ended !== 'maxTokens' || index === maxTokens - 1) break;
+      const start = stage.now();
+      const entropy = recorder ? entropyOf(logits, logSum) : 0;
+      logits = await feedToken(sequence, id, { signal, observer: recorder });
+      live.pending = undefined;
+      recorder?.tokens([id], sequence.step, [logProb], [entropy]);
+      recorder?.step(stage.now() - start);
+      publish('running');
+    }
+    publish('finished', `ended: ${live.ended}`);
+  } catch (error) {
+    if (!signal?.aborted) {
+      publish('failed', (error as Error).message);
+      throw error;
+    }
+    live.ended = 'interrupted';
+    publish('interrupted', 'the cell was interrupted; what was written is kept');
+  } finally {
+    control.end();
+  }
+}
+
+/** Feeds a prompt and records each of its tokens. Logits after it. */
+async function readPrompt(
+  live: Live,
+  ids: readonly number[],
+  options: GenerateOptions,
+  signal: AbortSignal | undefined,
+  publish: () => void,
+): Promise<Float32Array> {
+  const { sequence, recorder, stage } = live;
+  const V = sequence.model.config.vocabulary;
+  const logProbs: number[] = [Number.NaN];
+  const entropies: number[] = [Number.NaN];
+  const onRows = (logits: Float32Array, first: number): void => {
+    for (let row = 0; row < logits.length / V; row++) {
+      const next = ids[first + row + 1];
+      if (next === undefined) return;
+      const own = logits.subarray(row * V, (row + 1) * V);
+      const logSum = logSumExp(own);
+      logProbs[first + row + 1] = own[next]! - logSum;
+      entropies[first + row + 1] = entropyOf(own, logSum);
+    }
+  };
+  const start = stage.now();
+  let fed = 0;
+  const logits = await feedPrompt(sequence, ids, {
+    chunk: options.chunk ?? 128,
+    signal,
+    observer: recorder,
+    ...(recorder ? { onRows } : {}),
+    onChunk: (now) => {
+      options.onPrompt?.(now, ids.length);
+      recorder?.tokens(ids.slice(fed, now), sequence.step, logProbs.slice(fed, now), entropies.slice(fed, now));
+      fed = now;
+      if (now < ids.length) publish();
+    },
+  });
+  recorder?.step(stage.now() - start);
+  publish();
+  return logits;
+}
+
+function runOf(live: Live): Run {
+  const { sequence, recorder, stage, id } = live;
+  const { model, method } = sequence;
+  return {
+    id,
+    model,
+    method,
+    get text() {
+      return model.tokenizer.decode(live.newIds.filter((t) => !model.tokenizer.ends.has(t)));
+    },
+    get ids() {
+      return Uint32Array.from(live.newIds);
+    },
+    promptIds: live.promptIds,
+    get ended() {
+      return live.ended;
+    },
+    kept: (layer, kvHead) => keptBy(sequence, layer, kvHead),
+    bytes: () => bytesOf(sequence),
+    recorded: recorder !== undefined,
+    snapshot() {
+      if (!recorder) throw new Error('run: nothing was recorded; generate with record: true');
+      return recorder.snapshot(live.ended === 'interrupted' ? 'interrupted' : 'finished', `ended: ${live.ended}`);
+    },
+    async continue(more, options = {}) {
+      checkOptions(options);
+      const ids = [...(live.pending === undefined ? [] : [live.pending]), ...promptIds(model, more)];
+      live.pending = undefined;
+      live.newIds = [];
+      await write(live, ids, options);
+      return runOf(live);
+    },
+    fork() {
+      const copy: Live = {
+        ...live,
+        sequence: forkSequence(sequence),
+        newIds: [...live.newIds],
+        id: stage.newId(),
+        title: `${live.title} (fork)`,
+      };
+      if (recorder) {
+        copy.recorder = createRecorder(copy.sequence, {
+          ...recorder.info,
+          run: copy.id,
+          title: copy.title,
+          leftOut: `steps before the fork at token ${sequence.ids.length}`,
+        });
+        copy.recorder.tokens(sequence.ids, Math.max(0, sequence.step), [], []);
+      }
+      return runOf(copy);
+    },
+  };
+}
+
+/** Absolute positions that a head holds. */
+export function keptBy(sequence: Sequence, layer: number, kvHead: number): Int32Array {
+  const { layers, kvHeads } = sequence.model.config;
+  if (!(layer >= 0 && layer < layers))
+    throw new RangeError(`kept: layer is ${layer}; the model has 0 to ${layers - 1}`);
+  if (!(kvHead >= 0 && kvHead < kvHeads))
+    throw new RangeError(`kept: kvHead is ${kvHead}; the model has 0 to ${kvHeads - 1}`);
+  return keptPositions(sequence.layers[layer]!, kvHead);
+}
+
+export function bytesOf(sequence: Sequence): RunBytes {
+  const { layers, kvHeads, headSize } = sequence.model.config;
+  const ledger = readLedger(sequence.method, sequence.layers);
+  const held = Object.fromEntries(
+    byteParts.map((part, i) => [
+      part,
+      ledger.zones.filter((_, at) => at % byteParts.length === i).reduce((a, b) => a + b, 0),
+    ]),
+  );
+  return {
+    held: { ...(held as Record<(typeof byteParts)[number], number>), total: ledger.held },
+    claimed: ledger.claimed,
+    full: fullBytes(sequence.ids.length, layers, kvHeads, headSize),
+    peak: Math.max(sequence.peakBytes, ledger.held),
+    workspace: sequence.workspaceBytes,
+  };
+}
