@@ -3,6 +3,7 @@ import { ILabShell, ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndP
 import { ICommandPalette, MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
+import { DockLayout, type Widget } from '@lumino/widgets';
 import { showTarget } from 'kvlab/frame';
 import { labIcon } from './lab/icon.ts';
 import { LabWidget } from './lab/widget.ts';
@@ -37,7 +38,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
         widget.disposed.connect(() => labs.delete(path));
         await tracker.add(widget);
       }
-      if (!widget.isAttached) app.shell.add(widget, 'main', { ref: notebook.id, mode: 'split-right', activate: false });
+      if (!widget.isAttached) {
+        app.shell.add(widget, 'main', { ref: notebook.id, mode: 'split-right', activate: false });
+        giveRoom(widget, notebook);
+      }
       if (shell) shell.activateById(widget.id);
       else app.shell.activateById(widget.id);
       widget.content.showPanel(args.panel);
@@ -98,6 +102,23 @@ function labOf(notebook: NotebookPanel): MainAreaWidget<LabWidget> {
   widget.title.closable = true;
   widget.toolbar.hide();
   return widget;
+}
+
+/** Moves the border between notebook and lab, so that the lab gets about two thirds of both. */
+function giveRoom(widget: Widget, notebook: Widget): void {
+  requestAnimationFrame(() => {
+    const layout = widget.parent?.layout;
+    if (!(layout instanceof DockLayout)) return;
+    const [left, right] = [notebook.node.getBoundingClientRect(), widget.node.getBoundingClientRect()];
+    const border = [...layout.handles()].find((handle) => {
+      const { left: x, width } = handle.getBoundingClientRect();
+      return Math.abs(x + width / 2 - (left.right + right.left) / 2) < 12;
+    });
+    if (!border || right.left < left.right) return;
+    const wanted = Math.max(420, (left.width + right.width) * 0.34);
+    const dock = widget.parent!.node.getBoundingClientRect();
+    if (wanted < left.width) layout.moveHandle(border, left.left - dock.left + wanted, 0);
+  });
 }
 
 /** `lab.show()` in a cell opens the lab even when no page of it exists yet. */

@@ -137,8 +137,12 @@ test('a second run is shown when it starts, and the first can be chosen again', 
 
 test('every panel is drawn in light and dark, as pictures to look at', async () => {
   const { page } = lab;
-  for (const theme of ['light', 'dark'] as const)
-    for (const path of await takePictures(page, theme, panels)) assert.ok(existsSync(path));
+  await runCommand(page, 'application:toggle-left-area');
+  for (const run of ['kivi', 'h2o']) {
+    await page.selectOption('.kvlab-run-chooser', run);
+    for (const theme of ['light', 'dark'] as const)
+      for (const path of await takePictures(page, theme, panels, run)) assert.ok(existsSync(path));
+  }
 });
 
 test('the lab comes back after a reload and gets the runs again', async () => {
@@ -170,5 +174,8 @@ test('a restarted kernel leaves the last picture, marked as old', async () => {
 test('no request left this machine, and nothing failed in the page', () => {
   assert.deepEqual(lab.outside, []);
   // JupyterLab 4.6 asks for a subshell per comm target and gives up the question when the kernel restarts.
-  assert.deepEqual(lab.errors.filter((error) => !/create_subshell_request/.test(error)), []);
+  assert.deepEqual(
+    lab.errors.filter((error) => !/create_subshell_request/.test(error)),
+    [],
+  );
 });

@@ -23,6 +23,11 @@ const chromiumFlags = [
   '--disable-sync',
 ];
 
+const fontSettings = `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+<include>/etc/fonts/fonts.conf</include>
+<match target="pattern"><test name="family"><string>system-ui</string></test>
+<edit name="family" mode="assign" binding="strong"><string>Liberation Sans</string></edit></match></fontconfig>`;
+
 export interface RealLab {
   page: Page;
   browser: Browser;
@@ -35,8 +40,15 @@ export interface RealLab {
   close(): Promise<void>;
 }
 
+/** The browser, with one font everywhere, so that pictures do not depend on what a machine has installed beside it. */
 export async function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: chromiumPath, args: chromiumFlags });
+  const fonts = join(mkdtempSync(join(tmpdir(), 'kvlab-fonts-')), 'fonts.conf');
+  writeFileSync(fonts, fontSettings);
+  return chromium.launch({
+    executablePath: chromiumPath,
+    args: chromiumFlags,
+    env: { ...process.env, FONTCONFIG_FILE: fonts } as Record<string, string>,
+  });
 }
 
 /** Writes a notebook of code cells for the kernel kvlab. */
@@ -159,7 +171,12 @@ export async function until(ask: () => Promise<unknown>, patienceMs: number, com
 }
 
 /** Takes pictures of the whole page and of each panel enlarged, in one theme. */
-export async function takePictures(page: Page, theme: 'light' | 'dark', panels: readonly string[]): Promise<string[]> {
+export async function takePictures(
+  page: Page,
+  theme: 'light' | 'dark',
+  panels: readonly string[],
+  run: string,
+): Promise<string[]> {
   mkdirSync(pictures, { recursive: true });
   await runCommand(page, 'apputils:change-theme', {
     theme: theme === 'light' ? 'JupyterLab Light' : 'JupyterLab Dark',
@@ -168,7 +185,7 @@ export async function takePictures(page: Page, theme: 'light' | 'dark', panels: 
   const taken: string[] = [];
   const shoot = async (name: string) => {
     await settled(page);
-    const path = join(pictures, `${name}-${theme}.png`);
+    const path = join(pictures, `${run}-${name}-${theme}.png`);
     if (name === 'page') await page.screenshot({ path });
     else await (await page.$('.kvlab-lab'))!.screenshot({ path });
     taken.push(path);

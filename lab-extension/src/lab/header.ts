@@ -114,16 +114,16 @@ function words(target: HTMLElement, parts: readonly string[], strong = 0): void 
 
 function machineWords(run: Run): string {
   const speed = tokensPerSecond(run);
-  return [run.info.model.name, run.info.device, Number.isFinite(speed) ? `${fixed(speed, 1)} tokens/s` : '']
-    .filter(Boolean)
-    .join(' · ');
+  const words = [run.info.model.name, run.info.device];
+  if (Number.isFinite(speed)) words.push(`${fixed(speed, 1)} tokens/s`);
+  if (run.merged) words.push(`${run.merged} frames merged`);
+  return words.join(' · ');
 }
 
 function stateWords(run: Run): string {
-  const merged = run.merged ? `${run.merged} frames merged` : '';
   const state =
     run.state === 'running' || run.state === 'finished' ? '' : [run.state, run.message].filter(Boolean).join(': ');
-  return [state, run.info.leftOut, merged].filter(Boolean).join(' · ');
+  return [state, run.info.leftOut].filter(Boolean).join(' · ');
 }
 
 function slotBoxes(run: Run): HTMLElement[] {

@@ -32,13 +32,9 @@ export function describeEviction(
       cellWithH2o,
     );
   const lifetime = position === undefined ? undefined : lifetimeOf(run, position, step);
-  const bins = [
-    drawing.columnBin > 1 ? `${drawing.columnBin} tokens a column` : '',
-    drawing.rowBin > 1 ? `${drawing.rowBin} steps a row` : '',
-  ].filter(Boolean);
   const heads = headCount(run.info);
   return {
-    subtitle: [head ? `layer ${head.layer} kv head ${head.kvHead}` : `all ${heads} heads`, ...bins].join(' · '),
+    subtitle: head ? `layer ${head.layer} kv head ${head.kvHead}` : `all ${heads} heads`,
     caption: lifetime
       ? aboutToken(run, lifetime, step)
       : head

@@ -136,7 +136,7 @@ function layoutMap(
       range: all,
       ticks: ticksOf(shown).map((t) => t + 0.5),
       labels: ticksOf(shown).map(String),
-      title: 'token position',
+      title: axisTitle(columns.bin, rows.bin),
       line: true,
     },
     y: {
@@ -155,6 +155,14 @@ function layoutMap(
   const count = Math.max(1, Math.min(positions, Math.ceil(shown[1])) - from);
   const { bin } = fitCells(count, whole.width * surface.density);
   return { area, fit: { from, positions: count, steps, columnBin: bin, rowBin: rows.bin } };
+}
+
+/** Says how many tokens and steps share a cell, where they do. */
+function axisTitle(columnBin: number, rowBin: number): string {
+  const bins = [columnBin > 1 ? `${columnBin} tokens a column` : '', rowBin > 1 ? `${rowBin} steps a row` : ''].filter(
+    Boolean,
+  );
+  return ['token position', ...bins].join(', ');
 }
 
 function drawMap(

@@ -116,8 +116,9 @@ export const memoryOverTime: PanelKind = {
 function topOf(memory: MemoryDrawing, view: 'held' | 'claimed'): number {
   const most = (values: Float64Array | undefined) => values?.reduce((a, b) => Math.max(a, b || 0), 0) ?? 0;
   const wanted = view === 'held' ? most(memory.held) : most(memory.claimed);
-  const peak = Math.min(memory.peak?.bytes ?? 0, wanted * 5);
-  return roundAbove((Math.max(wanted, most(memory.budget), peak) * 1.12) / mib) * mib;
+  const budget = most(memory.budget);
+  const peak = memory.peak && budget > 0 && memory.peak.bytes < budget * 6 ? memory.peak.bytes : 0;
+  return roundAbove((Math.max(wanted, budget, peak) * 1.15) / mib) * mib;
 }
 
 /** Where the axis starts when nothing is known of the time before the prompt was read: a little before its end. */

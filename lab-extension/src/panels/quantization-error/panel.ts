@@ -134,7 +134,7 @@ function layoutAreas(surface: Surface, drawing: ErrorDrawing, shown: readonly Pa
     {
       rect: { x: surface.width - dotWidth - 8, y: top, width: dotWidth, height: height * 2 + between },
       x: { range: [0, most], ticks: roundTicks([0, most], 3) },
-      y: { ...layersAxis(true), range: [drawing.layers, 0] },
+      y: { ...layersAxis(true), range: [drawing.layers + 1, 0] },
     },
   ];
 }
