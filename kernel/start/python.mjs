@@ -64,8 +64,8 @@ async function ownUv(root, say) {
   return undefined;
 }
 
-/** `python ...pipArguments` is pip, without the notice of a newer version. */
-export const pipArguments = ['-m', 'pip', '--disable-pip-version-check'];
+/** `python ...pipArguments` is pip, without the notice of a newer version and without a cache in the user's home. */
+export const pipArguments = ['-m', 'pip', '--disable-pip-version-check', '--no-cache-dir'];
 
 /** uv reads none of pip's settings: hands on an index and a certificate that the user has set for pip. */
 async function uvEnvironment(root) {
