@@ -42,7 +42,7 @@ process.on('message', (message: ToChild) => {
     case 'run':
       return execute(message);
     case 'interrupt':
-      Atomics.add(counters, seenAt, 1);
+      Atomics.store(counters, seenAt, message.number);
       return interrupt(Atomics.exchange(counters, endedAt, 0) > 0);
     case 'input':
       return receiveInput(message.run, message.value);

@@ -84,7 +84,7 @@ async function evaluate(cell: CompiledCell, run: Run): Promise<ExpressionResult>
   const own: Run = { ...run, value: undefined };
   try {
     await within(own, () => body(cell, own));
-    return { status: 'ok', data: await bundleOf(own.value?.value) };
+    return { status: 'ok', data: await bundleOf(own.value?.value), metadata: {} };
   } catch (error) {
     return { status: 'error', ...cellError(error) };
   }

@@ -1,7 +1,7 @@
 /** What the main thread of the child and its watch thread share. */
 
 export interface Shared {
-  /** How many interrupts the main thread has seen, and how many loops the watch thread has ended. */
+  /** Number of the newest interrupt that the main thread has seen, and how many loops the watch thread has ended. */
   counters: Int32Array;
   /** URL prefixes of code that must not be ended in the middle. */
   guarded: string[];

@@ -15,7 +15,13 @@ const retryMs = 20;
 const giveUpMs = 10_000;
 
 const { counters, guarded } = workerData as Shared;
+let asked = 0;
 let busy = false;
+
+/** True when the main thread has taken the newest interrupt itself. */
+function heard(): boolean {
+  return Atomics.load(counters, seenAt) >= asked;
+}
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
@@ -46,8 +52,13 @@ async function endLoop(): Promise<boolean> {
     await post('Debugger.enable');
     await post('Debugger.pause');
     const frames = await Promise.race([paused, pause(500).then(() => undefined)]);
-    // The loop turned in the meantime: nothing is left to end.
-    if (!frames) return true;
+    // Nothing of JavaScript ran: the thread is in a system call, or the loop has turned.
+    if (!frames) return heard();
+    // The loop turned in the meantime: what runs now is innocent.
+    if (heard()) {
+      await post('Debugger.resume');
+      return true;
+    }
     const top = frames.findIndex((url) => /kvlab-cell-\d+\.tsx?$/.test(url));
     const above = top < 0 ? frames : frames.slice(0, top);
     const free =
@@ -70,17 +81,19 @@ async function endLoop(): Promise<boolean> {
 async function interrupt(): Promise<void> {
   if (busy) return;
   busy = true;
-  const seen = Atomics.load(counters, seenAt);
   const began = performance.now();
   await pause(patienceMs);
-  while (Atomics.load(counters, seenAt) === seen && performance.now() - began < giveUpMs)
+  while (!heard() && performance.now() - began < giveUpMs)
     if (await endLoop()) break;
     else await pause(retryMs);
   busy = false;
 }
 
 const lifeline = new Socket({ fd: lifelineFd });
-lifeline.on('data', () => void interrupt());
+lifeline.on('data', (chunk) => {
+  asked = chunk.readUInt32LE(chunk.length - 4);
+  void interrupt();
+});
 // The other end closes when the protocol process is gone, however it ended.
 const end = () => process.kill(process.pid, 'SIGKILL');
 lifeline.on('end', end);

@@ -9,7 +9,7 @@ import type { MimeBundle } from '../host.ts';
 
 /** File descriptors that the child gets besides the usual three and the IPC channel. */
 export const outboundFd = 4;
-/** Closed by the system when the protocol process dies; a byte on it asks for an interrupt. */
+/** Closed by the system when the protocol process dies; the number of an interrupt, as u32, asks for it. */
 export const lifelineFd = 5;
 
 /** A cell that is ready to run. */
@@ -63,7 +63,7 @@ export interface CommEvent {
 export type ToChild =
   | RunRequest
   /** Stop the cells that run; with none running, what earlier cells left behind. */
-  | { type: 'interrupt' }
+  | { type: 'interrupt'; number: number }
   | { type: 'input'; run: number; value: string }
   | { type: 'panel'; message: PanelMessage }
   | CommEvent;
@@ -74,7 +74,9 @@ export interface CellError {
   traceback: string[];
 }
 
-export type ExpressionResult = { status: 'ok'; data: MimeBundle } | ({ status: 'error' } & CellError);
+export type ExpressionResult =
+  | { status: 'ok'; data: MimeBundle; metadata: Record<string, unknown> }
+  | ({ status: 'error' } & CellError);
 
 export type FromChild =
   | { type: 'ready' }

@@ -43,6 +43,7 @@ function reasonOf(code: number | null, signal: NodeJS.Signals | null, lastWords:
 /** Prepares a runner; nothing is started yet. */
 export function createRunner(folder: string, events: RunnerEvents): Runner {
   let child: ChildProcess | undefined;
+  let interrupts = 0;
 
   function start() {
     if (child) return;
@@ -92,10 +93,12 @@ export function createRunner(folder: string, events: RunnerEvents): Runner {
       child?.send(message, () => undefined);
     },
     interrupt() {
+      interrupts += 1;
+      const number = interrupts;
       // The types of Node know only five of the streams.
       const streams: readonly unknown[] | undefined = child?.stdio;
-      (streams?.[lifelineFd] as Writable | undefined)?.write('i');
-      child?.send({ type: 'interrupt' } satisfies ToChild, () => undefined);
+      (streams?.[lifelineFd] as Writable | undefined)?.write(Buffer.from(Uint32Array.of(number).buffer));
+      child?.send({ type: 'interrupt', number } satisfies ToChild, () => undefined);
     },
     async replace() {
       child?.kill('SIGKILL');

@@ -115,7 +115,7 @@ export function cellText(source: string, serial: number, scope: Scope, all = fal
       { at: 0, text: prelude },
       ...insertions,
       // A comment without an end would swallow it; the parser reports that anyway.
-      { at: source.length, text: closing },
+      { at: source.length, text: closing, trailing: true },
     ]),
     declared,
     values,

@@ -4,6 +4,8 @@ export interface Insertion {
   /** UTF-16 offset in the original. */
   at: number;
   text: string;
+  /** Stays behind a cursor that is at the same place. */
+  trailing?: true;
 }
 
 export interface EditedText {
@@ -43,8 +45,12 @@ export function editText(original: string, unsorted: readonly Insertion[]): Edit
     original,
     text,
     insertions,
-    toEdited: (offset) =>
-      insertions.reduce((sum, { at, text: inserted }) => (at <= offset ? sum + inserted.length : sum), offset),
+    toEdited(offset) {
+      let shift = 0;
+      for (const { at, text: inserted, trailing } of insertions)
+        if (at < offset || (at === offset && !trailing)) shift += inserted.length;
+      return offset + shift;
+    },
     toOriginal: (offset) => back(offset).original,
     isInserted: (offset) => back(offset).inserted,
   };

@@ -4,6 +4,7 @@ import { asksForJsx } from './cell-text.ts';
 
 export type Completeness = { status: 'complete' | 'invalid' | 'unknown' } | { status: 'incomplete'; indent: string };
 
+const unterminatedString = 1002;
 const unterminatedComment = 1010;
 const unterminatedTemplate = 1160;
 
@@ -18,8 +19,8 @@ export function completeness(source: string): Completeness {
   const [first] = parseDiagnostics;
   if (!first) return { status: 'complete' };
   const open = first.code === unterminatedComment || first.code === unterminatedTemplate;
-  if (!open && first.start + first.length < lead.length + trimmed.length) return { status: 'invalid' };
-  if (!open && first.start < lead.length + trimmed.length) return { status: 'invalid' };
+  const atEnd = first.code !== unterminatedString && first.start >= lead.length + trimmed.length;
+  if (!open && !atEnd) return { status: 'invalid' };
   const lastLine = trimmed.split('\n').at(-1)!;
   const indent = /^\s*/.exec(lastLine)![0] + (/[{([]$/.test(lastLine) ? '  ' : '');
   return { status: 'incomplete', indent };
