@@ -9,11 +9,37 @@ import { snapKV } from './methods/snapkv.ts';
 import { streamingLLM } from './methods/streamingllm.ts';
 import { window } from './methods/window.ts';
 import { accumulatedAttention } from './score/accumulated-attention.ts';
+import { averageAttention } from './score/average-attention.ts';
+import { belowAverageCount } from './score/below-average-count.ts';
+import { expectedAttention } from './score/expected-attention.ts';
+import { keyDiff } from './score/key-diff.ts';
 import { keyNorm } from './score/key-norm.ts';
+import { lagRelative } from './score/lag-relative.ts';
+import { leverage } from './score/leverage.ts';
+import { localNorms } from './score/local-norms.ts';
+import { noisyAttention } from './score/noisy-attention.ts';
 import { randomScore } from './score/random-score.ts';
+import { rowEntropy } from './score/row-entropy.ts';
+import { surprisal } from './score/surprisal.ts';
 import { windowAttention } from './score/window-attention.ts';
 
-export const operators = { accumulatedAttention, windowAttention, keyNorm, randomScore, quant: quantOperator } as const;
+export const operators = {
+  accumulatedAttention,
+  windowAttention,
+  keyNorm,
+  randomScore,
+  averageAttention,
+  noisyAttention,
+  belowAverageCount,
+  surprisal,
+  rowEntropy,
+  keyDiff,
+  lagRelative,
+  localNorms,
+  leverage,
+  expectedAttention,
+  quant: quantOperator,
+} as const;
 
 export const methods = {
   full,

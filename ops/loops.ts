@@ -41,3 +41,23 @@ export function pooled(x: Tensor, kind: 'max' | 'mean' | 'none', kernel: number)
     }
   return out;
 }
+
+/** score [Hkv, T] from the rows of each key head: `ofHead` gets its number and gives one score for each entry. */
+export function eachHead(Hkv: number, T: number, ofHead: (kvHead: number) => readonly number[]): Tensor {
+  return tensor([Hkv, T], Array.from({ length: Hkv }, (_, h) => ofHead(h)).flat());
+}
+
+/** The rows of one head of x [H, T, D] as lists. */
+export function rowsOf({ dims, data }: Tensor, head: number): number[][] {
+  const [T, D] = [dims[1]!, dims[2]!];
+  return Array.from({ length: T }, (_, t) => Array.from(data.subarray((head * T + t) * D, (head * T + t + 1) * D)));
+}
+export const sumOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+export const lengthOf = (x: readonly number[]): number => Math.sqrt(sumOf(x.map((v) => v * v)));
+/** exp of each number, divided by their sum. */
+export function softmaxOf(x: readonly number[]): number[] {
+  const most = x.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const weights = x.map((v) => Math.exp(v - most));
+  const all = sumOf(weights);
+  return weights.map((w) => w / all);
+}

@@ -3,6 +3,7 @@
  *  Dimension letters: L layers, Hq query heads, Hkv KV heads, G = Hq / Hkv, Q new queries, T entries, N segments (pages),
  *  B batches (rows encoded together), D head size, X hidden size, R rank or code width, V vocabulary. */
 import type { GraphBuilder, Sizes, Value } from './graph/builder.ts';
+import type { Made } from './made.ts';
 import type { Moment, Need } from './need.ts';
 import { type Params, type ParamValues, resolveParams } from './params.ts';
 import type { Nested, Tensor } from './tensor.ts';
@@ -34,8 +35,8 @@ export interface Spec {
   /** Input only: T must be in time order (pooling, runs). Otherwise rows come in any order. */
   ordered?: boolean;
   /** What the numbers are, so that random checks draw valid ones. `rows`: causal softmax rows over the last axis;
-   *  `positions`: distinct absolute positions along the last axis; `shares`: from 0 to 1. Any numbers unless said. */
-  values?: 'any' | 'rows' | 'positions' | 'shares';
+   *  `products`: their logits, -1e30 where masked; `positions`: ascending along the last axis; `shares`: 0 to 1. */
+  values?: 'any' | 'rows' | 'products' | 'positions' | 'shares';
   /** State only: value of a new row, and how two rows become one when entries merge. */
   start?: number;
   merge?: 'sum' | 'max' | 'keep';
@@ -66,6 +67,8 @@ export interface OperatorDefinition<
   params: P;
   needs?: (params: ParamValues<P>) => readonly Need[];
   inputs: I;
+  /** Inputs that follow from positions and facts alone; the caller makes them with `madeInputs`. */
+  made?: Readonly<Record<string, Made<ParamValues<P>>>>;
   outputs: O;
   /** Memory between calls. The letters say where it lives: T = a column of the entries, neither T nor N = a register.
    *  The engine extends, moves, merges and drops it; an operator only computes new values. A state arrives as an input of

@@ -7,6 +7,7 @@ import { maxGroups, meanGroups, sumGroups } from '../graph/composites.ts';
 import { overGroups } from '../loops.ts';
 import { f32, operator } from '../operator.ts';
 import { choice, number } from '../params.ts';
+import { sumColumn } from './columns.ts';
 
 export const accumulatedAttention = operator({
   name: 'accumulated-attention',
@@ -26,7 +27,7 @@ export const accumulatedAttention = operator({
   },
   needs: () => [{ of: 'attention' }],
   inputs: { attention: f32(['Hq', 'Q', 'T'], { values: 'rows', pad: 0 }) },
-  state: { score: f32(['Hkv', 'T'], { start: 0, merge: 'sum', pad: 0 }) },
+  state: { score: sumColumn },
   outputs: { score: f32(['Hkv', 'T']) },
   cost: perElement(1, 'Hq', 'Q', 'T'),
 

@@ -33,7 +33,7 @@ export async function checkOperator(
   for (let number = 0; number < cases; number++) {
     const drawn = randomCase(definition, params, number, seed);
     const run = (by: 'graph' | 'reference') =>
-      operate(definition, drawn.inputs, drawn.params, { sizes: drawn.sizes, now: { seed }, by });
+      operate(definition, drawn.inputs, drawn.params, { sizes: drawn.sizes, now: { seed, step: number }, by });
     const [graph, reference] = [await run('graph'), await run('reference')];
     for (const output of Object.keys(resultSpecs(definition))) {
       const [found, expected] = [graph[output]!, reference[output]!];
@@ -79,7 +79,7 @@ export function compare(
     );
   let largest = 0;
   for (const v of expected.data) if (Math.abs(v) > largest) largest = Math.abs(v);
-  const scale = largest || 1;
+  const scale = Math.max(largest, 1e-6);
   const off: number[] = [];
   let [worst, worstAt, within] = [0, 0, 0];
   for (let i = 0; i < expected.data.length; i++) {

@@ -6,6 +6,7 @@ import {
   type AnyDefinition,
   type Bound,
   type Moment,
+  madeInputs,
   type OperatorFactory,
   operators,
   type Params,
@@ -123,11 +124,11 @@ export function createOperate(runtime: Runtime): Operate {
       ),
     );
     const sizes = readSizes(definition, read, said);
-    const inputs = withStates(definition, read, sizes);
+    const { T = 0 } = sizes;
+    const moment: Moment = { step: 0, seen: T, promptLength: T, layer: 0, seed: 0, ...now, sizes };
+    const inputs = withMade(definition, params, withStates(definition, read, sizes), moment);
     const specs = resultSpecs(definition);
     if (by === 'reference' || !definition.graph) {
-      const { T = 0 } = sizes;
-      const moment: Moment = { step: 0, seen: T, promptLength: T, layer: 0, seed: 0, ...now, sizes };
       const found = definition.reference(inputs, params as never, moment);
       const result = ([name, spec]: [string, Specs[string]]) => [name, toResult(spec, found[name]!, 'reference')];
       return Object.fromEntries(Object.entries(specs).map(result));
@@ -179,4 +180,23 @@ function withStates(definition: AnyDefinition, read: Record<string, Tensor>, siz
     inputs[name].data.fill(start);
   }
   return inputs;
+}
+
+/** The inputs, with those that are made where the caller gave none: the entries stand at 0, 1, 2, ..., the queries last. */
+function withMade(
+  definition: AnyDefinition,
+  params: Bound['params'],
+  given: Record<string, Tensor>,
+  now: Moment,
+): Record<string, Tensor> {
+  if (Object.keys(definition.made ?? {}).every((name) => given[name])) return given;
+  const { Hkv = 1, G = 1, Q = 1, T = Q } = now.sizes;
+  const kvHeads = Array.from({ length: Hkv }, (_, h) => h);
+  const positions = Array.from({ length: T }, (_, t) => now.seen - T + t);
+  const at = { kvHeads, group: G, queries: positions.slice(T - Q), entries: kvHeads.map(() => positions) };
+  const made = Object.entries(madeInputs(definition, params, now, at)).map(([name, data]) => {
+    const dims = definition.inputs[name]!.dims.map((d) => (typeof d === 'number' ? d : now.sizes[d]!));
+    return [name, tensor(dims, data)];
+  });
+  return { ...Object.fromEntries(made), ...given };
 }

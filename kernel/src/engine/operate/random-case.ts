@@ -6,7 +6,7 @@ export interface RandomCase {
   words: string;
   params: Bound['params'];
   sizes: Sizes;
-  /** Inputs and states. */
+  /** Inputs and states; what is made is left to whoever runs it. */
   inputs: Record<string, Tensor>;
 }
 type Draw = () => number;
@@ -46,10 +46,11 @@ export function randomCase(
     R: 8,
     V: 40,
   };
+  const { made = {} } = definition;
   const params = { ...bound, ...vary(definition, number) };
   const sizes = { ...drawn, ...definition.accepts?.(drawn, params as never) };
   const flavour = flavours[number % flavours.length]!;
-  const specs = Object.entries({ ...definition.inputs, ...definition.state });
+  const specs = Object.entries({ ...definition.inputs, ...definition.state }).filter(([n]) => !(n in made));
   const shown = [...new Set(specs.flatMap(([, { dims }]) => dims))].filter((d) => typeof d === 'string');
   const settings = JSON.stringify(params) === '{}' ? '' : `, ${JSON.stringify(params)}`;
   return {
@@ -84,21 +85,23 @@ function fill({ dtype, dims, values = 'any' }: Spec, sizes: Sizes, flavour: Flav
   };
   const whole = { u8: 256, bool: 2, i32: 2 ** 16, f32: 0 }[dtype];
   const length = out.dims[out.dims.length - 1] ?? 1;
-  if (values === 'rows') softmaxRows(out, ordinary);
+  if (values === 'rows' || values === 'products') causalRows(out, ordinary, values);
   else if (values === 'positions') assign((i) => (i % length === 0 ? -1 : data[i - 1]!) + 1 + Math.floor(draw() * 3));
   else if (values === 'shares') assign(() => (flavour === 'ties' ? 0.5 : draw()));
   else assign(() => (whole ? Math.floor(draw() * whole) : ordinary()));
   return out;
 }
 
-/** Attention of the last Q of T tokens: row q sees the first T - Q + q + 1 columns. */
-function softmaxRows({ dims, data }: Tensor, ordinary: () => number): void {
+/** Attention of the last Q of T tokens, or its logits: row q sees the first T - Q + q + 1 columns. */
+function causalRows({ dims, data }: Tensor, ordinary: () => number, as: 'rows' | 'products'): void {
   const [Q, T] = dims.slice(-2) as [number, number];
   for (let row = 0; row < data.length / T; row++) {
     const visible = Math.min(T, Math.max(1, T - Q + (row % Q) + 1));
-    const logits = Array.from({ length: visible }, ordinary);
+    const logits = Array.from({ length: visible }, () => Math.min(ordinary(), 80));
     const most = Math.max(...logits);
     const sum = logits.reduce((a, v) => a + Math.exp(v - most), 0);
-    for (let t = 0; t < visible; t++) data[row * T + t] = Math.fround(Math.exp(logits[t]! - most) / sum);
+    const share = (v: number) => (as === 'products' ? v : Math.exp(v - most) / sum);
+    for (let t = 0; t < T; t++) data[row * T + t] = t < visible ? Math.fround(share(logits[t]!)) : 0;
+    if (as === 'products') data.fill(Math.fround(-1e30), row * T + visible, (row + 1) * T);
   }
 }

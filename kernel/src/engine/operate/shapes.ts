@@ -35,9 +35,11 @@ export function readSizes(
   given: Readonly<Record<string, Shaped>>,
   said: Sizes = {},
 ): Record<string, number> {
-  const { name: owner, inputs, state = {} } = operator;
+  const { name: owner, inputs, made = {}, state = {} } = operator;
   const specs: Readonly<Record<string, Spec>> = { ...inputs, ...state };
-  const takes = Object.entries(specs).map(([n, { dims }]) => `${n} ${show(dims)}${n in state ? ' (state)' : ''}`);
+  const takes = Object.entries(specs).map(
+    ([n, { dims }]) => `${n} ${show(dims)}${n in state ? ' (state)' : n in made ? ' (made where it is left out)' : ''}`,
+  );
   for (const name of Object.keys(given))
     if (!(name in specs)) throw new TypeError(`${owner}: there is no input ${name}; it takes ${takes.join(', ')}`);
 
@@ -45,7 +47,7 @@ export function readSizes(
   for (const [name, spec] of Object.entries(specs)) {
     const input = given[name];
     if (!input) {
-      if (name in state) continue;
+      if (name in state || name in made) continue;
       throw new TypeError(`${owner}: input ${name} is missing; it takes ${takes.join(', ')}`);
     }
     const { dims } = input;

@@ -1,0 +1,10 @@
+/** Tensors that many scores share: a number for each entry, and what is held of the entries. */
+import { f32 } from '../operator.ts';
+
+/** A number for each entry that starts at 0 and adds up when entries merge. */
+export const sumColumn = f32(['Hkv', 'T'], { values: 'shares', start: 0, merge: 'sum', pad: 0 });
+/** A number for each entry that starts at 0; a merged entry has the larger one. */
+export const maxColumn = f32(['Hkv', 'T'], { values: 'shares', start: 0, merge: 'max', pad: 0 });
+/** Keys or values of all entries, in any order or in time order. */
+export const held = f32(['Hkv', 'T', 'D'], { pad: 0 });
+export const heldInOrder = f32(['Hkv', 'T', 'D'], { pad: 0, ordered: true });
