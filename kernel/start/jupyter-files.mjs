@@ -56,6 +56,8 @@ export function installQuietSettings(root) {
       check_for_updates_class: 'jupyterlab.NeverCheckForUpdate',
       extension_manager: 'readonly',
     },
+    // It would run npm and rustup to look for language servers, and those write to the user's home.
+    LanguageServerManager: { autodetect: false },
   });
   writeJson(join(root, '.venv', 'share', 'jupyter', 'lab', 'settings'), 'overrides.json', {
     '@jupyterlab/apputils-extension:notification': { fetchNews: 'false', checkForUpdates: false },
