@@ -123,7 +123,8 @@ test('pinning a step moves every panel that has data for it, and live takes them
 
 test('a second run is shown when it starts, and the first can be chosen again', async () => {
   const { page } = lab;
-  await runCommand(page, 'notebook:run-all-cells');
+  await runCommand(page, 'notebook:move-cursor-down');
+  await runCommand(page, 'notebook:run-cell', { activate: false });
   await until(
     () =>
       page.evaluate(

@@ -25,8 +25,12 @@ const chromiumFlags = [
 
 const fontSettings = `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
 <include>/etc/fonts/fonts.conf</include>
-<match target="pattern"><test name="family"><string>system-ui</string></test>
-<edit name="family" mode="assign" binding="strong"><string>Liberation Sans</string></edit></match></fontconfig>`;
+${['system-ui', 'sans-serif', 'sans', 'DejaVu Sans']
+  .map(
+    (family) => `<match target="pattern"><test name="family"><string>${family}</string></test>
+<edit name="family" mode="assign" binding="strong"><string>Liberation Sans</string></edit></match>`,
+  )
+  .join('')}</fontconfig>`;
 
 export interface RealLab {
   page: Page;
@@ -95,7 +99,12 @@ export async function openRealLab(
     ],
     {
       cwd: folder,
-      env: { ...process.env, ...jupyterEnvironment(root), JUPYTER_DATA_DIR: join(folder, '.jupyter') },
+      env: {
+        ...process.env,
+        ...jupyterEnvironment(root),
+        JUPYTER_CONFIG_DIR: join(folder, '.config'),
+        JUPYTER_DATA_DIR: join(folder, '.data'),
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );

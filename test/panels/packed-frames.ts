@@ -1,4 +1,5 @@
 /** A made-up run as one file: for each frame the lengths of header and buffer, then both. */
+import { type Bundle, frameVersion, mergeFrames } from 'kvlab/frame';
 import { type RecordedOptions, recordedRun } from './recorded-run.ts';
 
 export function packedFrames(options: RecordedOptions): Buffer {
@@ -11,4 +12,15 @@ export function packedFrames(options: RecordedOptions): Buffer {
     parts.push(sizes, header, Buffer.from(frame.buffer));
   }
   return Buffer.concat(parts);
+}
+
+/** A made-up run as it is saved in a notebook. */
+export function bundleOf(options: RecordedOptions): Bundle {
+  const { header, buffer } = [...recordedRun(options)].reduce(mergeFrames);
+  return {
+    version: frameVersion,
+    header: { ...header, snapshot: true },
+    base64: Buffer.from(buffer).toString('base64'),
+    leftOut: '',
+  };
 }

@@ -80,7 +80,7 @@ export const evictionTimeline: PanelKind = {
         const drawing = encodeEviction(run, step, head, fit);
         const { position } = selected(store);
         drawMap(surface, theme, drawing, area.rect, scales, head !== undefined);
-        drawAround(surface, theme, run, drawing, area.rect, scales, store, step, position);
+        drawAround(surface, theme, run, drawing, area.rect, scales, store, step, position, head !== undefined);
         const lifetime = position === undefined ? undefined : lifetimeOf(run, position, step);
         const side = position !== undefined && scales.x(position) > surface.width - 230 ? 'left' : 'right';
         showCard(card, surface.width > 400 ? run : undefined, lifetime, side);
@@ -212,11 +212,12 @@ function drawAround(
   store: Store,
   step: number,
   position: number | undefined,
+  oneHead: boolean,
 ): void {
   const { context } = surface;
   const right = rect.x + rect.width;
   const prompt = Math.min(right, x(run.info.promptLength));
-  context.fillStyle = theme.rampCss[255]!;
+  context.fillStyle = oneHead ? theme.tones.recent : theme.rampCss[255]!;
   context.fillRect(Math.max(rect.x, x(0)), rect.y - 7, Math.max(0, prompt - Math.max(rect.x, x(0))), 5);
   drawText(surface, theme, 'in', rect.x - 6, rect.y - 4, { align: 'right', colour: theme.ink3 });
   if (rect.height > 120)

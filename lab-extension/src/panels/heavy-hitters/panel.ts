@@ -88,20 +88,20 @@ export const heavyHitters: PanelKind = {
         const curve = concentration(drawing, row);
         const { position } = selected(store);
         const wide = surface.width >= 420;
-        const side = wide ? 250 : surface.width;
-        const left = surface.width - side;
+        let left = wide ? surface.width - 250 : 0;
         if (wide) {
           const area = mosaicArea(run, drawing, surface, left);
           axes.set([area], surface, theme);
           scales = areaScales(area, axes.zoomed(0));
           mosaic = area.rect;
+          left = Math.max(mosaic.x + mosaic.width + 36, surface.width - 420);
           drawMosaic(surface, theme, run, drawing, area.rect, scales, axes.zoomed(0).x, store, position, row);
         } else {
           axes.set([], surface, theme);
           scales = mosaic = undefined;
         }
-        const curveHeight = Math.max(60, Math.min(104, surface.height * 0.36));
-        const curveRect: Rect = { x: left + 36, y: 24, width: side - 44, height: curveHeight };
+        const curveHeight = Math.max(44, Math.min(104, surface.height * 0.3));
+        const curveRect: Rect = { x: left + 36, y: 24, width: surface.width - left - 44, height: curveHeight };
         drawCurves(surface, theme, run, drawing, curve, curveRect);
         const listTop = curveRect.y + curveRect.height + 26;
         list.style.inset = `${listTop}px 0 0 ${left + 4}px`;

@@ -226,7 +226,7 @@ function drawReferences(
       ],
       { colour: theme.ink, width: 1.5, dash: [6, 4] },
     );
-    drawText(surface, theme, `budget ${mebibytes(budget)}`, rect.x + 4, y(budget) - 9, { halo: true });
+    drawText(surface, theme, `budget ${mebibytes(budget)}`, prompt + 8, y(budget) - 10, { halo: true });
   }
   if (
     memory.peak &&
