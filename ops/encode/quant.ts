@@ -23,38 +23,36 @@ const params = {
 };
 type QuantParams = ParamValues<typeof params>;
 
-/** x [H, T, D] -> [H, A, n, C]: axis 2 is the group. Keys: A batches, C = D. Values: A entries, C = groups of an entry. */
+/** x [H, T, D] with its groups on an axis of their own: keys [H, B, group, D], values [H, T, D/group, group]. */
 function grouped(g: GraphBuilder, x: Value, { per, group }: QuantParams): Value {
-  if (per === 'channel') return g.reshape(x, [x.dims[0]!, 'B', group, x.dims[2]!]); // [H, B, group, D]
-  const D = g.sizes.D!;
-  return g.transpose(g.reshape(x, [x.dims[0]!, x.dims[1]!, D / group, group]), [0, 1, 3, 2]); // [H, T, group, D/group]
+  if (per === 'channel') return g.reshape(x, [x.dims[0]!, 'B', group, x.dims[2]!]);
+  return g.reshape(x, [x.dims[0]!, x.dims[1]!, g.sizes.D! / group, group]);
 }
-function ungrouped(g: GraphBuilder, x: Value, { per }: QuantParams): Value {
-  const D = g.sizes.D!;
-  if (per === 'channel') return g.reshape(x, [x.dims[0]!, 'T', D]);
-  return g.reshape(g.transpose(x, [0, 1, 3, 2]), [x.dims[0]!, 'T', D]);
-}
+const groupAxis = ({ per }: QuantParams): number => (per === 'channel' ? 2 : 3);
 
 function write(g: GraphBuilder, x: Value, o: QuantParams): Record<string, Value> {
   const groups = grouped(g, x, o);
+  const axis = groupAxis(o);
   const store = (v: Value) => (o.scales === 'half' ? roundToHalf(g, v) : v);
-  const low = store(g.reduceMin(groups, 2, true)); // [H, A, 1, C]
-  const scale = store(g.div(g.sub(g.reduceMax(groups, 2, true), low), 2 ** o.bits - 1));
+  const low = store(g.reduceMin(groups, axis, true)); // [H, B, 1, D] or [H, T, D/group, 1]
+  const scale = store(g.div(g.sub(g.reduceMax(groups, axis, true), low), 2 ** o.bits - 1));
   const divisor = g.where(g.equal(scale, 0), 1, scale);
-  const codes = g.clip(roundHalfEven(g, g.div(g.sub(groups, low), divisor)), 0, 2 ** o.bits - 1); // [H, A, group, C]
-  const planes = packBits(g, codes, 2, o.group, o.bits);
+  const codes = g.clip(roundHalfEven(g, g.div(g.sub(groups, low), divisor)), 0, 2 ** o.bits - 1); // as groups
+  const planes = packBits(g, codes, axis, o.group, o.bits);
   return {
     ...Object.fromEntries(planes.map((p, i) => [`codes${i}`, p])),
-    scale: g.squeeze(scale, 2),
-    low: g.squeeze(low, 2),
+    scale: g.squeeze(scale, axis),
+    low: g.squeeze(low, axis),
   };
 }
 
 function read(g: GraphBuilder, stored: Record<string, Value>, o: QuantParams): Value {
+  const axis = groupAxis(o);
   const planes = planesOf(o.bits).map((_, i) => stored[`codes${i}`]!);
-  const codes = unpackBits(g, planes, 2, o.group, o.bits); // [H, A, group, C]
-  const spread = (v: Value) => g.unsqueeze(g.cast(v, 'f32'), 2); // [H, A, 1, C]
-  return ungrouped(g, g.add(g.mul(codes, spread(stored.scale!)), spread(stored.low!)), o); // [H, T, D]
+  const codes = unpackBits(g, planes, axis, o.group, o.bits); // as groups
+  const spread = (v: Value) => g.unsqueeze(g.cast(v, 'f32'), axis);
+  const groups = g.add(g.mul(codes, spread(stored.scale!)), spread(stored.low!));
+  return g.reshape(groups, [groups.dims[0]!, o.per === 'channel' ? 'T' : groups.dims[1]!, 'D']); // [H, T, D]
 }
 
 export const quantOperator = operator({
@@ -130,7 +128,12 @@ export function quant(given: Partial<QuantParams>): Encoding {
   };
   const planes = planesOf(o.bits).map((plane, i): [string, Code] => [
     `codes${i}`,
-    { type: 'u8', per: row, dims: (D) => [(o.group * plane) / 8, columns(D)], role: 'payload' },
+    {
+      type: 'u8',
+      per: row,
+      dims: (D) => (channel ? [(o.group * plane) / 8, D] : [columns(D), (o.group * plane) / 8]),
+      role: 'payload',
+    },
   ]);
   const scale: Code = { type, per: row, dims: (D) => [columns(D)], role: 'scales' };
   return {

@@ -4,11 +4,11 @@
  *  A query sees a key if it gives it any attention at all. */
 import { perElement } from '../cost.ts';
 
-import { overGroups } from '../loops.ts';
+import { overGroups, sumOf } from '../loops.ts';
 import { f32, operator } from '../operator.ts';
 import { tensor } from '../tensor.ts';
 import { maxColumn, sumColumn } from './columns.ts';
-import { groupRows } from './group-rows.ts';
+import { groupRows, leastSeen } from './group-rows.ts';
 
 export const averageAttention = operator({
   name: 'average-attention',
@@ -30,7 +30,7 @@ export const averageAttention = operator({
   graph(g, { attention, received, visible }) {
     const rows = groupRows(g, attention!); // [Hkv, Q, T]
     const nowReceived = g.add(received!, g.reduceSum(rows, 'Q')); // [Hkv, T]
-    const nowVisible = g.add(visible!, g.reduceSum(g.cast(g.greater(rows, 0), 'f32'), 'Q'));
+    const nowVisible = g.add(visible!, g.reduceSum(g.cast(g.greater(rows, leastSeen), 'f32'), 'Q'));
     return { score: g.div(nowReceived, g.max(nowVisible, 1)), received: nowReceived, visible: nowVisible };
   },
 
@@ -47,8 +47,8 @@ export const averageAttention = operator({
     for (let h = 0; h < Hkv; h++)
       for (let t = 0; t < T; t++) {
         for (let q = 0; q < Q; q++) {
-          const seen = Array.from({ length: G }, (_, member) => attention!.get(h * G + member, q, t) > 0);
-          if (seen.includes(true)) visible.add(1, h, t);
+          const given = Array.from({ length: G }, (_, member) => attention!.get(h * G + member, q, t));
+          if (sumOf(given) / G > leastSeen) visible.add(1, h, t);
         }
         score.set(received.get(h, t) / Math.max(1, visible.get(h, t)), h, t);
       }

@@ -10,7 +10,7 @@ import { f32, operator } from '../operator.ts';
 import { count } from '../params.ts';
 import { tensor } from '../tensor.ts';
 import { maxColumn, sumColumn } from './columns.ts';
-import { groupRows } from './group-rows.ts';
+import { groupRows, leastSeen } from './group-rows.ts';
 
 /** Attention this close to the average counts as average, so that uniform rows count nowhere on any device. */
 const slack = 1 - 1e-5;
@@ -48,7 +48,7 @@ export const belowAverageCount = operator({
 
   graph(g, { attention, newer, older, stays, ages, current, before, received }) {
     const rows = groupRows(g, attention!); // [Hkv, Q, T]
-    const seen = g.cast(g.greater(rows, 0), 'f32');
+    const seen = g.cast(g.greater(rows, leastSeen), 'f32');
     const average = g.div(slack, g.max(g.reduceSum(seen, 'T', true), 1)); // [Hkv, Q, 1]
     const below = g.mul(seen, g.cast(g.less(rows, average), 'f32')); // [Hkv, Q, T]
     const counted = (half: typeof below) => g.reduceSum(g.mul(below, half), 'Q'); // [Hkv, T]
@@ -83,10 +83,10 @@ export const belowAverageCount = operator({
           return sum / G;
         };
         const row = Array.from({ length: T }, (_, t) => mean(t));
-        const visible = row.filter((v) => v > 0).length;
+        const visible = row.filter((v) => v > leastSeen).length;
         row.forEach((v, t) => {
           received!.add(v, h, t);
-          if (v === 0 || v >= slack / Math.max(1, visible)) return;
+          if (v <= leastSeen || v >= slack / Math.max(1, visible)) return;
           current!.add(newer!.get(q, 0), h, t);
           before!.add(older!.get(q, 0), h, t);
         });

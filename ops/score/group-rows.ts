@@ -12,3 +12,6 @@ export function groupRows(g: GraphBuilder, rows: Value): Value {
         G,
       );
 }
+
+/** A query sees an entry if it gives it more than this: devices take smaller numbers for 0, each its own way. */
+export const leastSeen = 1e-30;

@@ -6,6 +6,7 @@ import { perElement } from '../cost.ts';
 import { meanGroups } from '../graph/composites.ts';
 import { overGroups } from '../loops.ts';
 import { f32, operator } from '../operator.ts';
+import { leastSeen } from './group-rows.ts';
 
 export const rowEntropy = operator({
   name: 'row-entropy',
@@ -21,7 +22,7 @@ export const rowEntropy = operator({
 
   graph(g, { attention }) {
     const entropy = g.neg(g.reduceSum(g.mul(attention!, g.log(g.max(attention!, 1e-10))), 'T')); // [Hq, Q]
-    const visible = g.reduceSum(g.cast(g.greater(attention!, 0), 'f32'), 'T'); // [Hq, Q]
+    const visible = g.reduceSum(g.cast(g.greater(attention!, leastSeen), 'f32'), 'T'); // [Hq, Q]
     return { score: meanGroups(g, g.div(entropy, g.log(g.max(visible, 2)))) }; // [Hkv, Q]
   },
 
@@ -33,7 +34,7 @@ export const rowEntropy = operator({
       for (let t = 0; t < T; t++) {
         const a = attention!.get(queryHead, q, t);
         entropy -= a * Math.log(Math.max(a, 1e-10));
-        if (a > 0) visible++;
+        if (a > leastSeen) visible++;
       }
       return entropy / Math.log(Math.max(visible, 2));
     });
