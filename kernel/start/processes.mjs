@@ -1,17 +1,38 @@
 /** The processes below one of ours: who they are, and how to make sure that none outlives us. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { tryCommand } from './command.mjs';
 
 const isWindows = process.platform === 'win32';
 
-/** Ids of all processes that `pid` started, directly or through others. Empty on Windows, where `taskkill` walks the tree. */
-export async function descendants(pid) {
-  if (isWindows) return [];
+/** `[pid, parent]` of every process. Linux tells it in files, so that no `ps` has to be installed. */
+async function allProcesses() {
+  if (process.platform === 'linux') {
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((name) => {
+        try {
+          // The program's name in parentheses may hold blanks and parentheses: what follows the last one is regular.
+          const [, parent] = readFileSync(`/proc/${name}/stat`, 'utf8')
+            .replace(/^.*\) /s, '')
+            .split(' ');
+          return [[Number(name), Number(parent)]];
+        } catch {
+          return [];
+        }
+      });
+  }
   const { output } = await tryCommand('ps', ['-A', '-o', 'pid=,ppid=']);
-  const pairs = output
+  return output
     .trim()
     .split('\n')
     .map((line) => line.trim().split(/\s+/).map(Number));
+}
+
+/** Ids of all processes that `pid` started, directly or through others. Empty on Windows, where `taskkill` walks the tree. */
+export async function descendants(pid) {
+  if (isWindows) return [];
+  const pairs = await allProcesses();
   const below = (parent) => pairs.filter(([, of]) => of === parent).flatMap(([child]) => [child, ...below(child)]);
   return below(pid);
 }

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { root } from './sources.ts';
 
@@ -29,12 +29,14 @@ function typeComplaints(project: string): Promise<string> {
   return complaints('typescript/bin/tsc', args);
 }
 
-for (const project of ['ops', 'kernel', 'lab-extension', 'test']) {
-  test(`the types of ${project} hold`, async () => {
-    const found = await typeComplaints(project);
-    assert.ok(found === '', `\n${found}`);
-  });
-}
+describe('types', { concurrency: 2 }, () => {
+  for (const project of ['kernel', 'lab-extension', 'test', 'ops']) {
+    test(`the types of ${project} hold`, async () => {
+      const found = await typeComplaints(project);
+      assert.ok(found === '', `\n${found}`);
+    });
+  }
+});
 
 test('every file is formatted, and the linter has nothing to say', async () => {
   const found = await complaints(biome, ['ci', '--colors=off', '--max-diagnostics=40', '.']);
