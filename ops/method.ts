@@ -5,6 +5,8 @@ import type { Attend } from './attend/rows.ts';
 import type { Encoding } from './encode/encoding.ts';
 import { exact } from './encode/exact.ts';
 import { type Bound, type Slot, slots } from './operator.ts';
+import type { Pass } from './pass/pass.ts';
+import type { Segmentation } from './segment/segmentation.ts';
 import type { Selection } from './select/zones.ts';
 
 export type Part = 'keys' | 'values';
@@ -23,13 +25,26 @@ export interface Declaration {
   place: Bound;
   fetch: Bound;
   attend: Attend;
+  /** What else starts the keep line, beside `when`. */
+  at?: 'segment end' | 'before attention';
+  /** Further keep lines over the same zones: a prompt may end by other rules than its chunks. */
+  then?: readonly KeepLine[];
+  /** Runs over tokens before the prompt or after a hole; none unless said. */
+  passes?: Pass;
+  /** Which tokens belong together; every token by itself unless said. */
+  segment?: Segmentation;
+  /** Measured, never acting. */
+  watch?: readonly Bound[];
 }
+export type KeepLine = Pick<Declaration, 'when' | 'score' | 'allocate' | 'select' | 'compensate'>;
 
 export interface About<O> {
   paper: string;
   /** The source that it was checked against: the paper's text, the authors' code, kvpress. */
   checked?: string;
   departures?: readonly string[];
+  /** What the engine does not do yet; such a method stands in the list `declared`, not in `methods`. */
+  awaits?: string;
   /** Options that a total budget (`keep`, `entries`, `bytes`) takes the place of. */
   total?: readonly (keyof O & string)[];
 }
@@ -97,8 +112,9 @@ function assemble<O>(
     if (zone === 'fresh') return unrotatedAsDeclared(declaration, part);
     if ('codes' in encode) return encode as Encoding;
     const byZone = encode as Readonly<Record<string, Encoding | Partial<Record<Part, Encoding>>>>;
-    const found = byZone[part] ?? byZone[zone] ?? exact;
-    return 'codes' in found ? (found as Encoding) : (found[part] ?? exact);
+    const own = byZone[zone];
+    const found = own && 'codes' in own ? own : (own?.[part] ?? byZone[part] ?? exact);
+    return found as Encoding;
   };
   const words = Object.entries(given).map(([option, value]) =>
     option === 'keep' ? `keep ${Math.round(Number(value) * 1000) / 10} %` : `${option} ${value}`,

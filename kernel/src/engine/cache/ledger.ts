@@ -51,8 +51,11 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
         const { payload, scales: scaleBytes, index: indexBytes } = entryBytes(store);
         const empty = store.capacity.reduce((a, b) => a + b, 0) - inStore[s]!;
         const bytes = empty * (payload + scaleBytes + indexBytes);
-        zones[shape.storeOf[part].indexOf(s) * byteParts.length + slack]! += bytes;
-        byLayer[l]! += bytes;
+        const first = shape.storeOf[part].indexOf(s) * byteParts.length;
+        const lengths = store.capacity.byteLength + store.used.byteLength;
+        zones[first + slack]! += bytes;
+        zones[first + index]! += lengths;
+        byLayer[l]! += bytes + lengths;
       });
     }
     for (const table of tables) {

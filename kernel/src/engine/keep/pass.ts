@@ -171,7 +171,9 @@ function collectMoves(
     });
     for (const [key, list] of byTarget) {
       const zone = target[list[0]!]!;
-      const { grain } = stores[part][storeOf[part][zone]!]!.encoding;
+      const grainOf = (p: Part) => stores[p][storeOf[p][zone]!]!.encoding.grain;
+      // Parts that share their zones move together, in batches that fill whole ones of both.
+      const grain = joint ? leastCommonMultiple(grainOf('keys'), grainOf('values')) : grainOf(part);
       list.sort((a, b) => rank[a]! - rank[b]!);
       const entries = list.slice(0, list.length - (list.length % grain));
       if (entries.length === 0) continue;
@@ -185,6 +187,12 @@ function collectMoves(
       else moves.set(group, [move]);
     }
   }
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  let multiple = a;
+  while (multiple % b) multiple += a;
+  return multiple;
 }
 
 function moveEvent(

@@ -1,0 +1,174 @@
+/** Methods in several settings: all of the library, and some that only tests use, so that heads differ and zones are many. */
+import {
+  type Allocation,
+  accumulatedAttention,
+  all,
+  beforeRotary,
+  byPart,
+  contiguous,
+  everything,
+  exact,
+  first,
+  last,
+  type Method,
+  method,
+  methods,
+  nothing,
+  oneTier,
+  pipe,
+  quant,
+  remainder,
+  rest,
+  rows,
+  top,
+  zones,
+} from '@kvlab/ops';
+
+export interface Setting {
+  name: string;
+  method: Method;
+  /** Only positions decide what stays, so chunks change nothing. */
+  byPosition?: boolean;
+  /** The same method where it must not act: room for everything, exact rows. */
+  idle?: Method;
+}
+
+/** An allocation that a test writes down: entries of a zone for each (layer, kvHead). */
+export const amounts = (of: Readonly<Record<string, (head: number, heads: number) => number>>): Allocation => ({
+  ...everything,
+  title: 'amounts written down in a test',
+  neutral: false,
+  allocate: ({ layers, kvHeads }) =>
+    new Map(
+      Object.entries(of).map(([zone, amount]) => [
+        zone,
+        Float64Array.from({ length: layers * kvHeads }, (_, head) => amount(head, layers * kvHeads)),
+      ]),
+    ),
+});
+
+const base = { compensate: nothing, place: oneTier, fetch: all, attend: rows() } as const;
+const scored = { ...base, score: accumulatedAttention(), when: ['chunk', 'step'] } as const;
+const spread = [2, 12, 100];
+
+/** H2O whose heads 0, 1 and 2 hold 5, 40 and 400 entries, or what the test says. */
+export const raggedHeavy = method(
+  'ragged',
+  { first: 5, second: 40, third: 400 },
+  (o) => ({
+    ...scored,
+    allocate: amounts({ heavy: (head) => [o.first, o.second, o.third][head % 3]! }),
+    select: zones({ heavy: top }),
+    encode: exact,
+  }),
+  { paper: '' },
+);
+
+/** Heavy hitters exact, the rest of what is kept packed per token; heads keep different amounts. */
+const packedBelow = method(
+  'packed below heavy',
+  { bits: 4, held: 24 },
+  (o) => ({
+    ...scored,
+    allocate: amounts({ heavy: (head) => spread[head % 3]! / 2 + 1, body: () => o.held }),
+    select: zones({ recent: last(4), heavy: top, body: rest }),
+    encode: { body: quant({ bits: o.bits, group: 32, per: 'token' }) },
+  }),
+  { paper: '' },
+);
+
+/** Keys packed in batches of eight whose entries leave one by one. */
+const leavingBatches = method(
+  'leaving batches',
+  { body: 20 },
+  (o) => ({
+    ...base,
+    score: nothing,
+    when: ['chunk', 'step'],
+    allocate: amounts({ body: (head) => o.body + 3 * (head % 3) }),
+    select: zones({ recent: last(8), body: rest }),
+    encode: {
+      body: { keys: quant({ bits: 2, group: 8, per: 'channel' }), values: quant({ bits: 2, group: 32, per: 'token' }) },
+    },
+  }),
+  { paper: '' },
+);
+
+/** Packed keys without positions, read close together behind sinks. */
+const packedUnrotated = method(
+  'packed before rotary',
+  { group: 8 },
+  (o) => {
+    const raw = pipe(beforeRotary, exact);
+    const packed = pipe(beforeRotary, quant({ bits: 4, group: o.group, per: 'channel' }));
+    return {
+      ...base,
+      score: nothing,
+      when: ['chunk', 'step'],
+      allocate: everything,
+      select: byPart({
+        keys: zones({ sinks: first(2), residual: remainder(16), body: rest }),
+        values: zones({ sinks: first(2), residual: last(16), body: rest }),
+      }),
+      encode: {
+        body: { keys: packed, values: quant({ bits: 4, group: 32, per: 'token' }) },
+        keys: raw,
+      },
+      attend: rows({ at: contiguous }),
+    };
+  },
+  { paper: '' },
+);
+
+const { full, window, streamingLLM, h2o, snapKV, kivi, random, keyNorm } = methods;
+
+/** Several settings of every method in the library's list. */
+export const librarySettings: readonly Setting[] = [
+  { name: 'full', method: full(), byPosition: true, idle: full() },
+  { name: 'window of 9', method: window({ recent: 9 }), byPosition: true, idle: window({ recent: 1000 }) },
+  { name: 'window, keep a third', method: window({ keep: 0.33 }), byPosition: true, idle: window({ keep: 1 }) },
+  {
+    name: 'StreamingLLM',
+    method: streamingLLM({ sinks: 2, recent: 9 }),
+    byPosition: true,
+    idle: streamingLLM({ keep: 1 }),
+  },
+  {
+    name: 'StreamingLLM, absolute',
+    method: streamingLLM({ sinks: 3, keep: 0.5, positions: 'absolute' }),
+    byPosition: true,
+    idle: streamingLLM({ recent: 1000, positions: 'absolute' }),
+  },
+  { name: 'H2O, keep 30 %', method: h2o({ keep: 0.3 }), idle: h2o({ keep: 1 }) },
+  { name: 'H2O, 7 entries', method: h2o({ entries: 7 }), idle: h2o({ entries: 1000 }) },
+  { name: 'H2O in bytes', method: h2o({ bytes: 6 * 11 * 512 }), idle: h2o({ bytes: 1e8 }) },
+  {
+    name: 'SnapKV, 12 entries',
+    method: snapKV({ entries: 12, window: 4, kernel: 3 }),
+    idle: snapKV({ keep: 1, window: 4 }),
+  },
+  { name: 'SnapKV, mean pool', method: snapKV({ keep: 0.5, window: 5, pool: 'mean' }), idle: snapKV({ window: 5 }) },
+  { name: 'KIVI, 2 bits', method: kivi({ group: 8, residual: 16 }), idle: kivi({ residual: 1024 }) },
+  {
+    name: 'KIVI, 4 bits, 16-bit residual',
+    method: kivi({ bits: 4, group: 16, residual: 16, residualAs: 'half' }),
+    idle: kivi({ bits: 4, residual: 512 }),
+  },
+  { name: 'KIVI, 3 bits, odd residual', method: kivi({ bits: 3, group: 8, residual: 13 }) },
+  { name: 'random', method: random({ keep: 0.4 }), idle: random({ keep: 1 }) },
+  { name: 'key norm', method: keyNorm({ entries: 10 }), idle: keyNorm({ keep: 1 }) },
+];
+
+/** Declarations for tests alone: ragged heads, a head without room, several zones, packed zones, batches that crumble. */
+export const testSettings: readonly Setting[] = [
+  { name: 'heads of 2, 12 and 100', method: raggedHeavy({ first: 2, second: 12, third: 100 }) },
+  { name: 'a head that may hold nothing', method: raggedHeavy({ first: 0, second: 30, third: 6 }) },
+  { name: 'packed below heavy', method: packedBelow() },
+  { name: 'leaving batches', method: leavingBatches(), byPosition: false },
+  { name: 'packed before rotary', method: packedUnrotated(), byPosition: false },
+];
+
+export const settings: readonly Setting[] = [...librarySettings, ...testSettings];
+
+/** What other tests build twins of. */
+export const slotsOfTests = { base, scored } as const;
