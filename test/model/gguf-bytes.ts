@@ -12,8 +12,8 @@ export interface Written {
   keyCount?: bigint;
   metadata?: Record<string, Value>;
   tensors?: { name: string; dims: readonly (number | bigint)[]; type: number; offset?: number }[];
-  /** Bytes after the header. */
-  data?: number;
+  /** Bytes after the header, or how many zeros. */
+  data?: number | Uint8Array;
 }
 
 const codes = { number: 4, boolean: 7, string: 8, bigint: 10 } as const;
@@ -53,8 +53,9 @@ export function ggufBytes(file: Written): Uint8Array {
       u32(type),
       u64(offset),
     ]),
-    new Uint8Array(data + 64),
   ];
+  const header = parts.reduce((n, part) => n + part.length, 0);
+  parts.push(new Uint8Array((32 - (header % 32)) % 32), typeof data === 'number' ? new Uint8Array(data + 32) : data);
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 

@@ -68,6 +68,10 @@ export async function loadModel(from: string | ByteSource, options: LoadOptions 
     const gguf = await readGguf(source);
     const config = await readConfig(gguf);
     const tokenizer = readTokenizer(gguf);
+    if (tokenizer.vocabulary !== config.vocabulary)
+      throw new Error(
+        `${source.path}: its tokenizer has ${tokenizer.vocabulary} tokens and its embedding ${config.vocabulary} rows; get the file again`,
+      );
     const platform = options.platform ?? (await nodePlatform());
     checkMemory(gguf, config, platform.availableBytes());
     signal?.throwIfAborted();
