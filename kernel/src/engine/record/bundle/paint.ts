@@ -30,8 +30,7 @@ export function fill(picture: Picture, x: number, y: number, width: number, heig
   const [left, right] = [Math.max(0, Math.round(x)), Math.min(picture.width, Math.round(x + width))];
   const [top, bottom] = [Math.max(0, Math.round(y)), Math.min(picture.height, Math.round(y + height))];
   for (let row = top; row < bottom; row++)
-    for (let column = left; column < right; column++)
-      picture.pixels.set(colour, (row * picture.width + column) * 3);
+    for (let column = left; column < right; column++) picture.pixels.set(colour, (row * picture.width + column) * 3);
 }
 
 /** Fills a rectangle with diagonal lines that go on across neighbours. */

@@ -38,7 +38,10 @@ function chunk(type: string, data: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(12 + data.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, data.length);
-  bytes.set([...type].map((letter) => letter.charCodeAt(0)), 4);
+  bytes.set(
+    [...type].map((letter) => letter.charCodeAt(0)),
+    4,
+  );
   bytes.set(data, 8);
   view.setUint32(8 + data.length, checksum(bytes.subarray(4, 8 + data.length)));
   return bytes;

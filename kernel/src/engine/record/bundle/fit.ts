@@ -1,0 +1,138 @@
+/** Makes the snapshot of a run small enough for a notebook, and says in words what that cost. */
+import { type Bundle, type Column, type Columns, encodeFrame, type FrameHeader, frameVersion } from '../frame.ts';
+import { base64Of } from './base64.ts';
+
+/** Largest size of the bundle's JSON in bytes. */
+export const bundleBytes = 256 * 1024;
+
+interface Cut {
+  /** What is missing afterwards, in words; nothing for a cut that loses nothing, or that counts steps. */
+  says?: string;
+  apply(columns: Columns): Columns;
+}
+
+const without = (pattern: RegExp) => (columns: Columns) => keep(columns, (name) => !pattern.test(name));
+const halfTheSteps: Cut = { apply: (columns) => columns };
+
+/** In the order in which they are made: what costs nothing, what no panel draws, detail of single heads, every second
+ *  step, the evictions, what is said of each token. */
+const cuts: readonly Cut[] = [
+  { apply: (columns) => mapped(columns, narrowest) },
+  {
+    says: 'columns that no panel draws',
+    apply: without(/^watch\.|^attention\.entropy$|^bytes\.(layer|workspace)$|^heavy\.top|^token\.entropy$/),
+  },
+  { says: 'attention received by each token in each head', apply: without(/^attention\.received$/) },
+  { says: 'scores and ranks of evictions', apply: without(/^event\.(score|rank|into)$/) },
+  { says: 'scores of heavy hitters', apply: without(/^heavy\.score$/) },
+  { says: 'zones of the entries at the end', apply: without(/^entry\./) },
+  halfTheSteps,
+  halfTheSteps,
+  { says: 'moves from zone to zone', apply: leavingOnly },
+  { says: 'quantization error of each token', apply: without(/^quantization\.(token|bits)$/) },
+  halfTheSteps,
+  { says: 'evictions', apply: without(/^event\./) },
+  halfTheSteps,
+  halfTheSteps,
+  halfTheSteps,
+  { says: 'surprise of each token', apply: without(/^token\.(logProb|id)$/) },
+];
+
+/** Makes the bundle of a run, with as few cuts as bring it under the limit. There is none for a run that never fits. */
+export function fitBundle(
+  header: FrameHeader,
+  columns: Columns,
+  limit = bundleBytes,
+): { bundle?: Bundle; leftOut: string } {
+  const made = new Set<number>();
+  const fits = () => sizeOf(header, cutBy(columns, made), wordsFor(made)) <= limit;
+  for (let i = 0; i < cuts.length && !fits(); i++) made.add(i);
+  if (!fits()) return { leftOut: 'the panels of this run, which is too long for a notebook' };
+  // A late cut can be so large that earlier ones were for nothing: those are taken back, the latest first.
+  for (const i of [...made].reverse()) {
+    made.delete(i);
+    if (!fits()) made.add(i);
+  }
+  const order = new Set([...made].sort((a, b) => a - b));
+  const leftOut = wordsFor(order);
+  const { columns: _, ...rest } = header;
+  const frame = encodeFrame({ ...rest, snapshot: true }, cutBy(columns, order));
+  const base64 = base64Of(new Uint8Array(frame.buffer));
+  return { bundle: { version: frameVersion, header: frame.header, base64, leftOut }, leftOut };
+}
+
+function cutBy(columns: Columns, made: ReadonlySet<number>): Columns {
+  const cut = cuts.reduce((left, { apply }, i) => (made.has(i) ? apply(left) : left), columns);
+  return everyStep(cut, 2 ** halvings(made));
+}
+
+function halvings(made: ReadonlySet<number>): number {
+  return [...made].filter((i) => cuts[i] === halfTheSteps).length;
+}
+
+function wordsFor(made: ReadonlySet<number>): string {
+  const times = halvings(made);
+  const said = [...made].sort((a, b) => a - b).flatMap((i) => cuts[i]!.says ?? []);
+  return [...said, ...(times > 0 ? [`all but one of ${2 ** times} steps`] : [])].join(', ');
+}
+
+/** Bytes of a bundle's JSON, counted without packing its buffer. */
+function sizeOf(header: FrameHeader, columns: Columns, leftOut: string): number {
+  const empty = mapped(columns, (column) => ({ ...column, data: column.data.subarray(0, 0) }));
+  const frame = encodeFrame(header, empty);
+  const text = JSON.stringify({ version: frameVersion, header: frame.header, base64: '', leftOut });
+  const packed = Object.values(columns).reduce((sum, { data }) => sum + Math.ceil(data.byteLength / 8) * 8, 0);
+  // Offsets are 0 in the header that was counted: each can need up to seven digits more.
+  return new TextEncoder().encode(text).length + 7 * frame.header.columns.length + Math.ceil(packed / 3) * 4;
+}
+
+/** The same numbers in the smallest type that holds them all; fractions and missing values keep theirs. */
+function narrowest(column: Column): Column {
+  const { data } = column;
+  if (data instanceof Float32Array || data instanceof Uint8Array) return column;
+  let most = 0;
+  for (const value of data) {
+    if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32) return column;
+    if (value > most) most = value;
+  }
+  const narrow =
+    most < 2 ** 8 ? Uint8Array.from(data) : most < 2 ** 16 ? Uint16Array.from(data) : Uint32Array.from(data);
+  return narrow.byteLength < data.byteLength ? { ...column, data: narrow } : column;
+}
+
+/** Keeps events by which an entry leaves the cache or comes back to it. */
+function leavingOnly(columns: Columns): Columns {
+  const [from, to] = [columns['event.from']?.data, columns['event.to']?.data];
+  if (!from || !to) return columns;
+  const rows = [...to.keys()].filter((row) => to[row] === 255 || from[row] === 255);
+  return { ...columns, ...mapped(keep(columns, isEvent), (column) => picked(column, rows)) };
+}
+
+/** Keeps the rows of the prompt, of every step that `stride` divides, and of the last one. */
+function everyStep(columns: Columns, stride: number): Columns {
+  const index = columns['step.index']?.data;
+  if (!index || stride === 1) return columns;
+  const rows = [...index.keys()].filter((row) => index[row]! % stride === 0 || row === index.length - 1);
+  const alike = keep(columns, (name, { lane, shape }) => lane === 'log' && shape[0] === index.length && isStep(name));
+  return { ...columns, ...mapped(alike, (column) => picked(column, rows)) };
+}
+
+const isEvent = (name: string) => name.startsWith('event.');
+const isStep = (name: string) => /^(step|bytes|sink|attention)\./.test(name);
+
+function picked(column: Column, rows: readonly number[]): Column {
+  const width = column.shape.slice(1).reduce((product, n) => product * n, 1);
+  const data = new (column.data.constructor as new (length: number) => Column['data'])(rows.length * width);
+  rows.forEach((row, i) => {
+    data.set(column.data.subarray(row * width, (row + 1) * width), i * width);
+  });
+  return { ...column, shape: [rows.length, ...column.shape.slice(1)], data };
+}
+
+function keep(columns: Columns, wanted: (name: string, column: Column) => boolean): Columns {
+  return Object.fromEntries(Object.entries(columns).filter(([name, column]) => wanted(name, column)));
+}
+
+function mapped(columns: Columns, change: (column: Column) => Column): Columns {
+  return Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, change(column)]));
+}
