@@ -18,7 +18,7 @@ class BundleWidget extends Widget implements IRenderMime.IRenderer {
       const store = createStore();
       this.#lab = createLab(store);
       this.node.replaceChildren(this.#lab.node);
-      receiveFrame(store, { ...header, snapshot: true }, buffer);
+      receiveFrame(store, { ...header, snapshot: true, merged: 0 }, buffer);
       store.stale = ['saved run', leftOut].filter(Boolean).join(': ');
       this.#lab.redraw();
     } catch (error) {

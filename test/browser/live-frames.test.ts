@@ -34,11 +34,13 @@ import { readFileSync } from 'node:fs';
   console.log('published');
 }`;
 
+const show = `(globalThis as any)[Symbol.for('kvlab.host')].show('memory-over-time');`;
+
 let lab: RealLab;
 
 before(async () => {
   lab = await openRealLab('live.ipynb', (folder) => {
-    writeNotebook(join(folder, 'live.ipynb'), [publish('h2o.frames'), publish('kivi.frames')]);
+    writeNotebook(join(folder, 'live.ipynb'), [publish('h2o.frames'), publish('kivi.frames'), show]);
     writeFileSync(join(folder, 'h2o.frames'), packedFrames({ method: 'h2o', steps: 80 }));
     writeFileSync(join(folder, 'kivi.frames'), packedFrames({ method: 'kivi', steps: 80 }));
   });
@@ -160,16 +162,34 @@ test('the lab comes back after a reload and gets the runs again', async () => {
   assert.ok(((await page.evaluate(`document.querySelectorAll('.kvlab-token').length`)) as number) > 100);
 });
 
-test('a restarted kernel leaves the last picture, marked as old', async () => {
+test('a cell opens the lab that was closed, and the runs are there again', async () => {
   const { page } = lab;
-  await page.evaluate(
-    `[...window.jupyterapp.shell.widgets('main')].find((w) => w.sessionContext).sessionContext.session.kernel.restart()`,
-  );
+  await page.evaluate(`[...window.jupyterapp.shell.widgets('main')].find((w) => w.id.startsWith('kvlab-')).close()`);
+  await page.waitForSelector('.kvlab-lab', { state: 'detached' });
+  await page.click('.jp-Notebook .jp-CodeCell:last-child .jp-InputArea-editor');
+  await runCommand(page, 'notebook:run-cell');
+  await page.waitForSelector('.kvlab-lab', { timeout: 20_000 });
   await until(
     () => page.evaluate(`document.querySelectorAll('.kvlab-token').length > 100`),
     20_000,
-    () => 'the picture is gone',
+    () => 'the runs do not come back',
   );
+});
+
+test('a restarted kernel leaves the last picture, marked as old', async () => {
+  const { page } = lab;
+  await page.evaluate(`new MutationObserver(() => {
+    const state = document.querySelector('.kvlab-state').textContent;
+    if (/last picture is kept/.test(state)) window.saidOld = state;
+  }).observe(document.querySelector('.kvlab-header'), { subtree: true, childList: true, characterData: true })`);
+  await page.evaluate(`[...window.jupyterapp.shell.widgets('main')]
+    .find((w) => w.sessionContext).sessionContext.session.kernel.restart()`);
+  await until(
+    () => page.evaluate('window.saidOld'),
+    20_000,
+    () => 'the lab does not say that its picture is old',
+  );
+  assert.ok(((await page.evaluate(`document.querySelectorAll('.kvlab-token').length`)) as number) > 100);
 });
 
 test('no request left this machine, and nothing failed in the page', () => {

@@ -21,6 +21,8 @@ export interface RecordedOptions {
   queryHeads?: number;
   kvHeads?: number;
   run?: string;
+  /** How often the prompt's story is told before the answer; 1 gives about 150 tokens. */
+  tellings?: number;
 }
 
 export const headSize = 64;
@@ -41,7 +43,7 @@ export function seeded(seed: number): () => number {
 export function* recordedRun(options: RecordedOptions = {}): Generator<Frame> {
   const { method = 'h2o', steps = 100, seed = 1, layers = 30, queryHeads = 9, kvHeads = 3 } = options;
   const random = seeded(seed);
-  const texts = [...promptTexts(), ...writtenTexts(steps)];
+  const texts = [...promptTexts(options.tellings), ...writtenTexts(steps)];
   const promptLength = texts.length - steps;
   const total = texts.length;
   const rules = entryRules(method, promptLength);

@@ -15,7 +15,7 @@ const pieces = (text: string): TokenText[] =>
   (text.replace(/\n/g, ' ').match(/ ?[\p{L}\p{N}]+| ?[^\p{L}\p{N}\s]|\s/gu) ?? []).map((piece) => ({ text: piece }));
 
 /** Token texts of a prompt in chat form. */
-export function promptTexts(): TokenText[] {
+export function promptTexts(tellings = 1): TokenText[] {
   const special = (text: string): TokenText => ({ text, special: true });
   return [
     special('<|im_start|>'),
@@ -25,7 +25,7 @@ export function promptTexts(): TokenText[] {
     { text: '\t' },
     { text: '⟨e2 80⟩', bytes: true },
     { text: ' שלום' },
-    ...pieces(prompt),
+    ...Array.from({ length: tellings }, () => pieces(prompt)).flat(),
     special('<|im_end|>'),
     { text: '\n' },
     special('<|im_start|>'),

@@ -95,6 +95,7 @@ export function createPanel(
   let drawnRun: string | undefined;
 
   const draw = () => {
+    const start = performance.now();
     const run = shownRun(store);
     const said = drawing.draw(readTheme(node));
     drawnVersion = run?.version ?? -1;
@@ -106,11 +107,12 @@ export function createPanel(
     host.setAttribute('aria-label', text);
     showMissing(missing, said.missing, surroundings.insertCell);
     node.classList.toggle('kvlab-is-missing', said.missing !== undefined);
-    if (!table.hidden) fillTable(table, said.table);
+    if (!table.hidden) fillTable(table, said.table());
     node.dataset.step = run ? String(shownStep(store, run)) : '';
     node.dataset.drawn = String(Number(node.dataset.drawn ?? 0) + 1);
     for (const [name, value] of Object.entries(said.facts ?? {})) node.dataset[name] = String(value);
     if (host.matches(':focus')) page.announce(text);
+    node.dataset.drawMs = (performance.now() - start).toFixed(1);
   };
 
   const toggleTable = () => {

@@ -30,7 +30,8 @@ export type LegendItem =
 export interface Said {
   subtitle: string;
   caption: readonly Phrase[];
-  table: Table;
+  /** Made only when the table is shown. */
+  table: () => Table;
   legend?: readonly LegendItem[];
   missing?: Missing | undefined;
   /** Numbers that the drawing shows, for whoever reads the page by program. */
@@ -40,7 +41,7 @@ export interface Said {
 /** Most rows of a table twin. */
 export const tableRows = 200;
 
-export const noTable: Table = { head: [], rows: [], total: 0 };
+export const noTable = (): Table => ({ head: [], rows: [], total: 0 });
 
 /** A table of at most 200 rows. */
 export function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): Table {

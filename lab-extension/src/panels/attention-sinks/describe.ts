@@ -43,13 +43,14 @@ export function describeSinks(
   return {
     subtitle: `first ${sinkCount} tokens`,
     caption: phrases,
-    table: tableOf(
-      ['layer', ...Array.from({ length: queryHeads }, (_, h) => `head ${h}`)],
-      Array.from({ length: layers }, (_, l) => [
-        String(l),
-        ...Array.from({ length: queryHeads }, (_, h) => fixed(mass[l * queryHeads + h]!, 3)),
-      ]),
-    ),
+    table: () =>
+      tableOf(
+        ['layer', ...Array.from({ length: queryHeads }, (_, h) => `head ${h}`)],
+        Array.from({ length: layers }, (_, l) => [
+          String(l),
+          ...Array.from({ length: queryHeads }, (_, h) => fixed(mass[l * queryHeads + h]!, 3)),
+        ]),
+      ),
     facts: {
       sinkShare: drawing.sinkShare,
       strongestMass: strongest.mass,

@@ -46,7 +46,7 @@ export function describeEviction(
           { kind: 'ramp', label: 'heads', low: '1', high: String(heads) },
           { kind: 'hatch', label: 'none' },
         ],
-    table: eventTable(run, step),
+    table: () => eventTable(run, step),
     facts: { entries: entriesAt(run.survival, step), heads },
   };
 }

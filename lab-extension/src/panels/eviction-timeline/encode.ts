@@ -98,7 +98,12 @@ function recentLength(run: Run, step: number, head: HeadChoice | undefined): num
   if (zone < 0) return 0;
   const { layer, kvHead } = head ?? { layer: 0, kvHead: 0 };
   const tokens = logColumn(run, 'token.step')?.rows ?? 0;
-  const state = headHistory(run, layer, kvHead, 'keys', step + 1).subarray(step * tokens);
+  const { keys, stride } = run.survival;
+  const row = (layer * run.info.model.kvHeads + kvHead) * stride;
+  const state =
+    step === run.step
+      ? keys.subarray(row, row + tokens)
+      : headHistory(run, layer, kvHead, 'keys', step + 1).subarray(step * tokens);
   return state.reduce((count, z) => count + (z === zone ? 1 : 0), 0);
 }
 

@@ -24,12 +24,6 @@ export function describeHeavy(
   const row = head.layer * run.info.model.kvHeads + head.kvHead;
   const heads = headCount(run.info);
   const late = drawing.step !== shownStep ? ` · step ${drawing.step}, the newest` : '';
-  const table = topTokens(run, drawing, row, curve.order, drawing.tokens, shownStep).map((t, rank) => [
-    String(rank + 1),
-    quoted(t.position, run.texts[t.position]?.text),
-    fixed(t.score, 2),
-    `${t.holding} of ${heads}`,
-  ]);
   return {
     subtitle: `sum over queries${late}`,
     caption:
@@ -39,7 +33,16 @@ export function describeHeavy(
     legend: wide
       ? [{ kind: 'ramp', label: 'accumulated score, log', low: `≤${leastScore}`, high: whole(drawing.most) }]
       : [],
-    table: tableOf(['rank', 'token', 'score', 'held by'], table),
+    table: () =>
+      tableOf(
+        ['rank', 'token', 'score', 'held by'],
+        topTokens(run, drawing, row, curve.order, drawing.tokens, shownStep).map((t, rank) => [
+          String(rank + 1),
+          quoted(t.position, run.texts[t.position]?.text),
+          fixed(t.score, 2),
+          `${t.holding} of ${heads}`,
+        ]),
+      ),
     facts: { topShare: shareAt(curve, 0.05) },
   };
 }

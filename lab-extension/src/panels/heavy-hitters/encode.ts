@@ -55,9 +55,29 @@ export interface Concentration {
 export function concentration(drawing: HeavyDrawing, row: number): Concentration {
   const scores = drawing.scores.subarray(row * drawing.tokens, (row + 1) * drawing.tokens);
   const order = [...scores.keys()].sort((a, b) => scores[b]! - scores[a]!);
-  const sum = scores.reduce((a, b) => a + b, 0) || 1;
+  return { order, shares: shareCurve(drawing, row) };
+}
+
+/** Curves by the scores that they were made from: pointing at things must not cost what new data cost. */
+const curves = new WeakMap<Float32Array, Map<number, Float64Array>>();
+
+/** The curve alone, without the order of positions. */
+export function shareCurve(drawing: HeavyDrawing, row: number): Float64Array {
+  const known = curves.get(drawing.scores) ?? new Map<number, Float64Array>();
+  curves.set(drawing.scores, known);
+  const curve = known.get(row) ?? curveOf(drawing, row);
+  known.set(row, curve);
+  return curve;
+}
+
+function curveOf(drawing: HeavyDrawing, row: number): Float64Array {
+  const falling = drawing.scores
+    .slice(row * drawing.tokens, (row + 1) * drawing.tokens)
+    .sort()
+    .reverse();
+  const sum = falling.reduce((a, b) => a + b, 0) || 1;
   let running = 0;
-  return { order, shares: Float64Array.from(order, (p) => (running += scores[p]!) / sum) };
+  return Float64Array.from(falling, (score) => (running += score) / sum);
 }
 
 /** Share of mass on a share of tokens. */

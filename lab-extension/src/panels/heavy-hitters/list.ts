@@ -1,5 +1,5 @@
 /** The list of top tokens: position, word, bar, who still holds it. Rows can be clicked. */
-import { fixed } from '../../draw/scale.ts';
+import { fixed, whole } from '../../draw/scale.ts';
 import { tokenWord } from '../../draw/words.ts';
 import { headCount, type Run } from '../../store/run.ts';
 import type { TopToken } from './encode.ts';
@@ -30,9 +30,9 @@ export function fillTopList(
     row.className = token.position === position ? 'kvlab-top-row kvlab-framed' : 'kvlab-top-row';
     row.dataset.position = String(token.position);
     const bar = piece('kvlab-top-bar', '');
-    bar.style.width = `${Math.max(1, Math.round((44 * token.score) / most))}px`;
+    bar.style.width = `${Math.max(1, Math.round((38 * token.score) / most))}px`;
     const measure = piece('kvlab-top-score', '');
-    measure.append(bar, fixed(token.score, 1));
+    measure.append(bar, token.score < 1000 ? fixed(token.score, 1) : whole(token.score));
     row.append(
       piece('kvlab-top-position', String(token.position)),
       piece('kvlab-top-word', tokenWord(run.texts[token.position]?.text ?? '').trim() || '␣'),

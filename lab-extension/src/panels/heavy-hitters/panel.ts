@@ -18,6 +18,7 @@ import {
   encodeHeavy,
   type HeavyDrawing,
   shareAt,
+  shareCurve,
   topTokens,
 } from './encode.ts';
 import { fillTopList } from './list.ts';
@@ -293,7 +294,7 @@ function drawCurves(
       colour: theme.ink3,
     });
   }
-  const points = ({ shares }: Concentration) => {
+  const points = (shares: Float64Array) => {
     const every = Math.max(1, Math.floor(shares.length / 120));
     const line: [number, number][] = [[x(0), y(0)]];
     for (let i = 0; i < shares.length; i += every) line.push([x((i + 1) / shares.length), y(shares[i]!)]);
@@ -302,8 +303,8 @@ function drawCurves(
   };
   const third = Math.max(3, Math.ceil(drawing.rows / 30));
   for (let row = 1; row < drawing.rows; row += third)
-    drawLine(surface, points(concentration(drawing, row)), { colour: theme.ink3, opacity: 0.28 });
-  drawSeries(surface, theme, points(curve), theme.tones.heavy);
+    drawLine(surface, points(shareCurve(drawing, row)), { colour: theme.ink3, opacity: 0.28 });
+  drawSeries(surface, theme, points(curve.shares), theme.tones.heavy);
   const { context } = surface;
   for (const [part, below] of [
     [0.05, 18],

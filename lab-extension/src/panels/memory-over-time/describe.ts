@@ -19,28 +19,29 @@ export function describeMemory(
   return {
     subtitle: view,
     caption: view === 'held' ? aboutHeld(memory, row) : aboutClaimed(held, claimed),
-    table: tableOf(
-      [
-        'step',
-        'tokens seen',
-        ...memory.bands.map((band) => `${band.name}, bytes`),
-        'held',
-        'claimed',
-        'budget',
-        'full',
-      ],
-      memory.seen
-        .map((seen, r) => [
-          String(logColumn(run, 'step.index')?.data[r] ?? r),
-          String(seen),
-          ...memory.bands.map((band) => whole(band.bytes[r]!)),
-          whole(memory.held[r]!),
-          ...[memory.claimed, memory.budget, memory.full].map((v) =>
-            Number.isFinite(valueAt(v, r)) ? whole(valueAt(v, r)) : '–',
-          ),
-        ])
-        .reverse(),
-    ),
+    table: () =>
+      tableOf(
+        [
+          'step',
+          'tokens seen',
+          ...memory.bands.map((band) => `${band.name}, bytes`),
+          'held',
+          'claimed',
+          'budget',
+          'full',
+        ],
+        memory.seen
+          .map((seen, r) => [
+            String(logColumn(run, 'step.index')?.data[r] ?? r),
+            String(seen),
+            ...memory.bands.map((band) => whole(band.bytes[r]!)),
+            whole(memory.held[r]!),
+            ...[memory.claimed, memory.budget, memory.full].map((v) =>
+              Number.isFinite(valueAt(v, r)) ? whole(valueAt(v, r)) : '–',
+            ),
+          ])
+          .reverse(),
+      ),
     facts: { bytesHeld: held, bytesClaimed: claimed, bytesFull: valueAt(memory.full, row) },
   };
 }

@@ -41,15 +41,16 @@ export function describeErrors(
     subtitle: `${run.info.method.name} · ${run.info.method.setting}${late}`,
     caption: aboutToken(run, drawing, position) ?? aboutAll(drawing, snr),
     legend: [{ kind: 'ramp', label: 'RMS error, log', low: fixed(drawing.low, 2), high: fixed(drawing.high, 2) }],
-    table: tableOf(
-      ['layer', 'SNR keys, dB', 'SNR values, dB', 'output error, mean over heads'],
-      drawing.snr.keys.map((keys, layer) => [
-        String(layer),
-        fixed(keys, 1),
-        fixed(drawing.snr.values[layer]!, 1),
-        drawing.output ? percent(meanOf(outputRow(run, drawing, layer))) : '–',
-      ]),
-    ),
+    table: () =>
+      tableOf(
+        ['layer', 'SNR keys, dB', 'SNR values, dB', 'output error, mean over heads'],
+        drawing.snr.keys.map((keys, layer) => [
+          String(layer),
+          fixed(keys, 1),
+          fixed(drawing.snr.values[layer]!, 1),
+          drawing.output ? percent(meanOf(outputRow(run, drawing, layer))) : '–',
+        ]),
+      ),
     facts: { snrKeys: snr.keys, snrValues: snr.values },
   };
 }

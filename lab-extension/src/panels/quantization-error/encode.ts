@@ -28,7 +28,17 @@ export interface ErrorDrawing {
 
 const parts: readonly Part[] = ['keys', 'values'];
 
+/** Drawings by the column that they were made from: pointing at things must not cost what new data cost. */
+const made = new WeakMap<object, ErrorDrawing | undefined>();
+
 export function encodeErrors(run: Run): ErrorDrawing | undefined {
+  const key = latestColumn(run, 'quantization.token');
+  if (!key) return undefined;
+  if (!made.has(key)) made.set(key, errorsOf(run));
+  return made.get(key);
+}
+
+function errorsOf(run: Run): ErrorDrawing | undefined {
   const layer = latestColumn(run, 'quantization.layer');
   const channel = latestColumn(run, 'quantization.channel');
   const token = latestColumn(run, 'quantization.token');
@@ -48,11 +58,8 @@ export function encodeErrors(run: Run): ErrorDrawing | undefined {
   const snr = both((part) =>
     Array.from({ length: layers }, (_, l) => layer.data[(l * 2 + part) * errorMeasures.length + snrAt]!),
   );
-  const known = [channels.keys, channels.values, tokens.keys, tokens.values]
-    .flatMap((m) => Array.from(m.values))
-    .filter((v) => v > 0)
-    .sort((a, b) => a - b);
-  if (known.length === 0) return undefined;
+  const scale = scaleOf([channels.keys, channels.values, tokens.keys, tokens.values]);
+  if (!scale) return undefined;
   return {
     step: channel.step,
     layers,
@@ -60,11 +67,29 @@ export function encodeErrors(run: Run): ErrorDrawing | undefined {
     tokens,
     snr,
     bits: both((part) => smallestBits(run, part)),
-    low: known[Math.floor(known.length * 0.01)]!,
-    high: known.at(-1)!,
+    ...scale,
     worst: worstChannel(channels, layers),
     output: latestColumn(run, 'quantization.output')?.data as Float32Array | undefined,
   };
+}
+
+/** Ends of a scale for all maps: the largest error, and one that only a hundredth of all errors lie below. */
+function scaleOf(maps: readonly ErrorMap[]): { low: number; high: number } | undefined {
+  const bins = new Uint32Array(512);
+  let high = 0;
+  let known = 0;
+  for (const { values } of maps)
+    for (const error of values)
+      if (error > 0) {
+        known += 1;
+        high = Math.max(high, error);
+        bins[Math.max(0, Math.min(511, Math.floor(256 + 16 * Math.log2(error))))]! += 1;
+      }
+  if (known === 0) return undefined;
+  let below = 0;
+  let bin = 0;
+  while (bin < 511 && below + bins[bin]! <= known * 0.01) below += bins[bin++]!;
+  return { low: 2 ** ((bin - 256) / 16), high };
 }
 
 function worstChannel(channels: Record<Part, ErrorMap>, layers: number): ErrorDrawing['worst'] {

@@ -23,16 +23,17 @@ export function describeTokenStrip(
       { kind: 'ramp', label: 'surprise, nats', low: '0', high: '≥10' },
       { kind: 'line', label: 'share of heads holding it', colour: ink },
     ],
-    table: tableOf(
-      ['position', 'token', 'part', 'log-prob', 'heads holding it'],
-      tokens.map((t) => [
-        String(t.position),
-        t.shown,
-        t.generated ? 'generated' : 'prompt',
-        fixed(-t.surprise, 2),
-        `${t.holding} of ${heads}`,
-      ]),
-    ),
+    table: () =>
+      tableOf(
+        ['position', 'token', 'part', 'log-prob', 'heads holding it'],
+        tokens.map((t) => [
+          String(t.position),
+          t.shown,
+          t.generated ? 'generated' : 'prompt',
+          fixed(-t.surprise, 2),
+          `${t.holding} of ${heads}`,
+        ]),
+      ),
     facts: { tokens: tokens.length, unheld },
   };
 }
