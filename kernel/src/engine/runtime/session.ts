@@ -20,7 +20,7 @@ export interface ExternalData {
 /** What a session needs of the ONNX Runtime module. */
 export type OrtModule = Pick<typeof import('onnxruntime-web'), 'InferenceSession' | 'Tensor' | 'env'>;
 
-/** Creates a session. `broken` says why the device is gone, if it is. Errors name the graph and keep the runtime's words. */
+/** Creates a session. `broken` says why the device is gone, if it is. Errors keep the runtime's words. */
 export async function createSession(
   ort: OrtModule,
   providers: InferenceSession.SessionOptions['executionProviders'],
