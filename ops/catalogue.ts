@@ -1,4 +1,6 @@
 /** The one list of all operators and the one list of all methods: tests, forms and the README are made from them. */
+
+import { meanEntryOperator } from './compensate/mean-entry.ts';
 import { quantOperator } from './encode/quant.ts';
 import { full } from './methods/full.ts';
 import { h2o } from './methods/h2o.ts';
@@ -11,16 +13,21 @@ import { window } from './methods/window.ts';
 import { accumulatedAttention } from './score/accumulated-attention.ts';
 import { averageAttention } from './score/average-attention.ts';
 import { belowAverageCount } from './score/below-average-count.ts';
+import { blendOperator } from './score/blend.ts';
 import { expectedAttention } from './score/expected-attention.ts';
 import { keyDiff } from './score/key-diff.ts';
 import { keyNorm } from './score/key-norm.ts';
 import { lagRelative } from './score/lag-relative.ts';
+import { lastQueryProducts } from './score/last-query-products.ts';
 import { leverage } from './score/leverage.ts';
 import { localNorms } from './score/local-norms.ts';
 import { noisyAttention } from './score/noisy-attention.ts';
+import { outputGradient } from './score/output-gradient.ts';
 import { randomScore } from './score/random-score.ts';
+import { retainingHeadOperator } from './score/retaining-head.ts';
 import { rowEntropy } from './score/row-entropy.ts';
 import { surprisal } from './score/surprisal.ts';
+import { trainedGateOperator } from './score/trained-gate.ts';
 import { windowAttention } from './score/window-attention.ts';
 
 export const operators = {
@@ -38,6 +45,12 @@ export const operators = {
   localNorms,
   leverage,
   expectedAttention,
+  blend: blendOperator,
+  outputGradient,
+  lastQueryProducts,
+  trainedGate: trainedGateOperator,
+  retainingHead: retainingHeadOperator,
+  meanEntry: meanEntryOperator,
   quant: quantOperator,
 } as const;
 

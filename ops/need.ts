@@ -15,7 +15,8 @@ export interface Rows {
   guests?: boolean;
 }
 export type Need =
-  | { of: 'attention' | 'products' | 'queries' | 'outputs' | 'hidden'; rows?: Rows }
+  | { of: 'attention' | 'products' | 'outputs' | 'hidden'; rows?: Rows }
+  | { of: 'queries'; rotated?: boolean; rows?: Rows }
   | { of: 'keys' | 'values'; rotated?: boolean }
   | { of: 'logits' | 'text' | 'ledger' };
 

@@ -2,6 +2,7 @@
  *
  *  Dimension letters: L layers, Hq query heads, Hkv KV heads, G = Hq / Hkv, Q new queries, T entries, N segments (pages),
  *  B batches (rows encoded together), D head size, X hidden size, R rank or code width, V vocabulary. */
+import type { Fit } from './fit/fit.ts';
 import type { GraphBuilder, Sizes, Value } from './graph/builder.ts';
 import type { Made } from './made.ts';
 import type { Moment, Need } from './need.ts';
@@ -105,6 +106,8 @@ export interface Bound {
   readonly params: Readonly<Record<string, number | string | boolean>>;
   readonly title: string;
   readonly needs: readonly Need[];
+  /** Fits that give some of its inputs by their names, each for its layer. */
+  readonly fits?: readonly Fit[];
   /** The element that changes nothing; drawn faint. */
   readonly neutral: boolean;
 }

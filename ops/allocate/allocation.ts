@@ -1,4 +1,5 @@
 /** What an allocate slot gives: for each zone how many entries each (layer, kvHead) may hold. */
+import type { Fitted } from '../fit/fit.ts';
 import type { Bound } from '../operator.ts';
 
 export interface AllocationRequest {
@@ -12,10 +13,20 @@ export interface AllocationRequest {
   zones: readonly string[];
   /** Entries that rules with amounts of their own hold in each head. */
   reserved: number;
+  /** Scores of the entries that no rule before the last zone takes; only for allocations with `reads: 'scores'`. */
+  scores?: (layer: number, kvHead: number) => Float32Array;
+  /** Entries that each head holds, index layer * kvHeads + kvHead, and the share of the memory budget that is used. */
+  held?: { entries: ArrayLike<number>; pressure: number };
+  /** What the fits of the method gave. */
+  fitted?: Fitted;
 }
 /** zone -> entries for each head, index layer * kvHeads + kvHead. A zone that is not named has no limit. */
 export type Allocated = ReadonlyMap<string, Float64Array>;
 
 export interface Allocation extends Bound {
   allocate(request: AllocationRequest): Allocated;
+  /** Asked again before every selection, with these parts of the request; otherwise once, at the first prompt. */
+  readonly reads?: 'scores' | 'held';
+  /** A head is left alone while it holds no more entries than this; then it is cut down to the amounts. */
+  readonly limit?: (request: AllocationRequest) => number;
 }

@@ -75,9 +75,9 @@ export const quantOperator = operator({
   reference({ x }, { bits, per, group, scales }) {
     const [H, T, D] = x!.dims as [number, number, number];
     const restored = tensor([H, T, D]);
-    const store = scales === 'half' ? nearestHalf : Math.fround;
     const code = (places: readonly [number, number, number][]) => {
       const values = places.map((p) => x!.get(...p));
+      const store = scales === 'half' ? nearestHalf : Math.fround;
       const low = store(Math.min(...values));
       const scale = store((Math.max(...values) - low) / (2 ** bits - 1));
       values.forEach((v, i) => {
@@ -97,13 +97,12 @@ export const quantOperator = operator({
   example: {
     // Group [0, 1, 6, ...]: the scale is 2, and 1 / 2 rounds to the even 0.
     inputs: { x: [[[0, 1, 6, 5, 3, 0, 0, 0]]] },
-    sizes: { D: 8 },
     params: { bits: 2, per: 'token', group: 8 },
     outputs: { restored: [[[0, 0, 6, 4, 4, 0, 0, 0]]] },
   },
 });
 
-/** The nearest number with 11 significant bits, in float64. */
+/** The nearest number with 11 significant bits. */
 function nearestHalf(v: number): number {
   const step = 2 ** (Math.floor(Math.log2(Math.abs(v) || 1)) - 10);
   return round(v / step) * step;

@@ -4,9 +4,9 @@
  *  Departures: with grouped queries one score for each key head (the authors repeat the keys and select for each query head). */
 import { perElement } from '../cost.ts';
 import { maxGroups, meanGroups, pool1d, sumGroups } from '../graph/composites.ts';
-import { overGroups, pooled, reduced } from '../loops.ts';
+import { overGroups, pooled, reduced, sumOf } from '../loops.ts';
 import { f32, operator } from '../operator.ts';
-import { choice, count } from '../params.ts';
+import { choice, count, flag } from '../params.ts';
 
 export const windowAttention = operator({
   name: 'window-attention',
@@ -21,30 +21,35 @@ export const windowAttention = operator({
     reduce: choice(['sum', 'mean', 'max'], 'sum', 'how the queries of window and group become one score'),
     pool: choice(['max', 'mean', 'none'], 'max', 'how neighbouring keys share their scores'),
     kernel: count({ default: 7, min: 1, unit: 'keys', note: 'width of the pooling; odd' }),
+    heads: choice(['each', 'mean'], 'each', 'a score for each key head, or their mean for all of them'),
+    guests: flag(false, 'the tokens of a draft behind the prompt vote too'),
   },
-  needs: ({ window }) => [{ of: 'attention', rows: { last: window } }],
+  needs: ({ window, guests }) => [{ of: 'attention', rows: { last: window, ...(guests ? { guests } : {}) } }],
   inputs: { attention: f32(['Hq', 'Q', 'T'], { values: 'rows', pad: 0, ordered: true }) },
   outputs: { score: f32(['Hkv', 'T']) },
   cost: perElement(1, 'Hq', 'Q', 'T'),
 
-  graph(g, { attention }, { reduce, pool, kernel }) {
+  graph(g, { attention }, { reduce, pool, kernel, heads }) {
     const rows = { sum: g.reduceSum, mean: g.reduceMean, max: g.reduceMax }[reduce](attention!, 'Q'); // [Hq, T]
     const perKey = { sum: sumGroups, mean: meanGroups, max: maxGroups }[reduce](g, rows); // [Hkv, T]
     const queries = g.slice(g.shape(attention!), 0, 1, 2, 1); // i64 [1]: rows seen, which is the window
     const outside = g.slice(perKey, 'T', 0, g.neg(queries), 'T-Q'); // [Hkv, T-Q]
     const zero = g.constant('i64', [0], [1]);
     const padded = g.pad(outside, 0, g.concat([zero, queries], 0), 0, 'T'); // [Hkv, T]
-    return { score: pool1d(g, padded, pool, kernel) }; // [Hkv, T]
+    const score = pool1d(g, padded, pool, kernel); // [Hkv, T]
+    return { score: heads === 'each' ? score : g.add(g.mul(score, 0), g.reduceMean(score, 'Hkv', true)) };
   },
 
-  reference({ attention }, { reduce, pool, kernel }, { sizes }) {
+  reference({ attention }, { reduce, pool, kernel, heads }, { sizes }) {
     const [Hq, Q, T] = attention!.dims as [number, number, number];
     const { Hkv } = sizes as { Hkv: number };
     const raw = overGroups(Hkv, Hq / Hkv, T, reduce, (queryHead, t) => {
       const seen = Array.from({ length: Q }, (_, q) => attention!.get(queryHead, q, t));
       return t < T - Q ? reduced(seen, reduce) : 0;
     });
-    return { score: pooled(raw, pool, kernel) };
+    const score = pooled(raw, pool, kernel);
+    const mean = (t: number) => sumOf(Array.from({ length: Hkv }, (_, h) => score.get(h, t))) / Hkv;
+    return { score: heads === 'each' ? score : overGroups(Hkv, 1, T, 'sum', (_, t) => mean(t)) };
   },
 
   example: {

@@ -1,0 +1,67 @@
+/** Amounts for zones said by name and by a total, for one head. Allocations differ only in how they spread the total. */
+import type { Allocated, AllocationRequest } from './allocation.ts';
+import { type Amount, type Budget, entriesOf } from './amount.ts';
+
+export type NamedAmounts = Budget & { readonly [zone: string]: Amount | undefined };
+
+/** Entries for each head that a total budget allows; undefined without one. */
+export function totalEntries({ keep, entries, bytes }: Budget, request: AllocationRequest): number | undefined {
+  if (entries !== undefined) return entriesOf(entries, request.promptLength);
+  if (bytes !== undefined) return Math.floor(bytes / (request.bytesPerEntry * request.layers * request.kvHeads));
+  if (keep === undefined) return undefined;
+  return keep === 1 ? Number.POSITIVE_INFINITY : entriesOf(keep, request.promptLength);
+}
+
+/** Entries of the zones that are named, those that share the rest of the total, and that rest for each head.
+ *  Throws where more is named than the total allows. */
+export function splitAmounts(owner: string, amounts: NamedAmounts, request: AllocationRequest) {
+  const { keep, entries, bytes, ...named } = amounts;
+  const fixed = request.zones.filter((zone) => named[zone] !== undefined);
+  const sharing = request.zones.filter((zone) => named[zone] === undefined);
+  const entriesFor = new Map(fixed.map((zone) => [zone, entriesOf(named[zone]!, request.promptLength)]));
+  const spent = request.reserved + [...entriesFor.values()].reduce((a, b) => a + b, 0);
+  const total = totalEntries({ keep, entries, bytes }, request);
+  if (total !== undefined && total < spent)
+    throw new RangeError(
+      `${owner}: the budget is ${total} entries a head, but ${spent} are spoken for (${[...fixed, 'fixed rules'].join(', ')}); raise the budget or lower those`,
+    );
+  return { fixed: entriesFor, sharing, left: total === undefined ? undefined : total - spent };
+}
+
+/** Named zones hold the same everywhere; the first zone that is not named gets what `spread` makes of the rest. */
+export function spreadRest(
+  owner: string,
+  amounts: NamedAmounts,
+  request: AllocationRequest,
+  spread: (left: number, spent: number) => Float64Array<ArrayBuffer>,
+): Allocated {
+  const { fixed, sharing, left } = splitAmounts(owner, amounts, request);
+  const everywhere = (n: number) => new Float64Array(request.layers * request.kvHeads).fill(n);
+  const out = new Map([...fixed].map(([zone, n]) => [zone, everywhere(n)]));
+  const spent = [...fixed.values()].reduce((a, b) => a + b, request.reserved);
+  if (sharing[0] && left !== undefined)
+    out.set(sharing[0], Number.isFinite(left) ? spread(left, spent) : everywhere(left));
+  return out;
+}
+
+/** The amounts in words. */
+export function amountWords({ keep, entries, bytes, ...named }: NamedAmounts): string {
+  const share = (n: number) => `${Math.round(n * 1000) / 10} %`;
+  return [
+    ...(keep !== undefined ? [share(keep)] : []),
+    ...(entries !== undefined ? [`${entries} entries`] : []),
+    ...(bytes !== undefined ? [`${bytes} bytes`] : []),
+    ...Object.entries(named).flatMap(([zone, n]) =>
+      n === undefined ? [] : [`${zone} ${n >= 1 || n === 0 ? n : share(n)}`],
+    ),
+  ].join(', ');
+}
+
+/** Whole numbers near the given ones with the given sum: the largest remainders are rounded up, the first of equals. */
+export function largestRemainder(wanted: readonly number[], sum: number): number[] {
+  const out = wanted.map(Math.floor);
+  const order = wanted.map((_, i) => i).sort((a, b) => wanted[b]! - out[b]! - (wanted[a]! - out[a]!) || a - b);
+  let missing = Math.round(sum - out.reduce((a, b) => a + b, 0));
+  for (const i of order) if (missing-- > 0) out[i]!++;
+  return out;
+}

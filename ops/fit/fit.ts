@@ -1,0 +1,35 @@
+/** What is calibrated on the user's machine: head classes, gates, bases. Runs once for a model and its settings, then cached. */
+import type { Need } from '../need.ts';
+import type { Specs } from '../operator.ts';
+import type { Tensor } from '../tensor.ts';
+
+/** What a sample text is made of. */
+export type Sample = 'prose' | 'passkey' | 'repeated random';
+/** Tensors of one layer over one whole sample, as `needs` asked for them: attention [Hq, T, T], hidden [T, X], … */
+export interface Capture {
+  sample: number;
+  layer: number;
+  tensors: Readonly<Record<string, Tensor>>;
+  /** The ids of the sample. */
+  tokens: Int32Array;
+}
+export interface Fit {
+  readonly name: string;
+  readonly samples: Sample;
+  /** Samples, and tokens of each. */
+  readonly count: number;
+  readonly tokens: number;
+  readonly needs: readonly Need[];
+  readonly gives: Specs;
+  /** Reads captures layer by layer; `progress` is told the share that is done and may throw to stop. */
+  compute(captures: AsyncIterable<Capture>, progress: (share: number) => void): Promise<Record<string, Tensor>>;
+}
+/** Results by `fit.name/tensor`. */
+export type Fitted = ReadonlyMap<string, Tensor>;
+
+/** A tensor that a fit gave. Throws where the fit has not run. */
+export function fittedTensor(owner: string, fitted: Fitted | undefined, fit: Fit, name: string): Tensor {
+  const found = fitted?.get(`${fit.name}/${name}`);
+  if (!found) throw new Error(`${owner}: ${fit.name} has not been fitted; run lab.fit(model, method) first`);
+  return found;
+}
