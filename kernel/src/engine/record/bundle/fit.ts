@@ -6,36 +6,37 @@ import { base64Of } from './base64.ts';
 export const bundleBytes = 256 * 1024;
 
 interface Cut {
-  /** What is missing afterwards, in words; nothing for a cut that loses nothing, or that counts steps. */
+  /** What is missing afterwards, in words; nothing for a cut that counts steps. */
   says?: string;
-  apply(columns: Columns): Columns;
+  /** Columns that are left out. */
+  drops?: RegExp;
+  /** What happens to the columns that stay. */
+  change?(columns: Columns): Columns;
 }
 
-const without = (pattern: RegExp) => (columns: Columns) => keep(columns, (name) => !pattern.test(name));
-const halfTheSteps: Cut = { apply: (columns) => columns };
+const halfTheSteps: Cut = {};
 
-/** In the order in which they are made: what costs nothing, what no panel draws, detail of single heads, every second
- *  step, the evictions, what is said of each token. */
+/** In the order in which they are made: what no panel draws, detail of single heads, every second step, the evictions,
+ *  what is said of each token. */
 const cuts: readonly Cut[] = [
-  { apply: (columns) => mapped(columns, narrowest) },
   {
     says: 'columns that no panel draws',
-    apply: without(/^watch\.|^attention\.entropy$|^bytes\.(layer|workspace)$|^heavy\.top|^token\.entropy$/),
+    drops: /^watch\.|^attention\.entropy$|^bytes\.(layer|workspace)$|^heavy\.top|^token\.entropy$/,
   },
-  { says: 'attention received by each token in each head', apply: without(/^attention\.received$/) },
-  { says: 'scores and ranks of evictions', apply: without(/^event\.(score|rank|into)$/) },
-  { says: 'scores of heavy hitters', apply: without(/^heavy\.score$/) },
-  { says: 'zones of the entries at the end', apply: without(/^entry\./) },
+  { says: 'attention received by each token in each head', drops: /^attention\.received$/ },
+  { says: 'scores and ranks of evictions', drops: /^event\.(score|rank|into)$/ },
+  { says: 'scores of heavy hitters', drops: /^heavy\.score$/ },
+  { says: 'zones of the entries at the end', drops: /^entry\./ },
   halfTheSteps,
   halfTheSteps,
-  { says: 'moves from zone to zone', apply: leavingOnly },
-  { says: 'quantization error of each token', apply: without(/^quantization\.(token|bits)$/) },
+  { says: 'moves from zone to zone', change: leavingOnly },
+  { says: 'quantization error of each token', drops: /^quantization\.(token|bits)$/ },
   halfTheSteps,
-  { says: 'evictions', apply: without(/^event\./) },
+  { says: 'evictions', drops: /^event\./ },
   halfTheSteps,
   halfTheSteps,
   halfTheSteps,
-  { says: 'surprise of each token', apply: without(/^token\.(logProb|id)$/) },
+  { says: 'surprise of each token', drops: /^token\.(logProb|id)$/ },
 ];
 
 /** Makes the bundle of a run, with as few cuts as bring it under the limit. There is none for a run that never fits. */
@@ -44,8 +45,10 @@ export function fitBundle(
   columns: Columns,
   limit = bundleBytes,
 ): { bundle?: Bundle; leftOut: string } {
+  if (sizeOf(header, columns, '') <= limit) return { bundle: packed(header, columns, ''), leftOut: '' };
+  const narrow = mapped(columns, narrowest);
   const made = new Set<number>();
-  const fits = () => sizeOf(header, cutBy(columns, made), wordsFor(made)) <= limit;
+  const fits = () => sizeOf(header, cutBy(narrow, made), wordsFor(made)) <= limit;
   for (let i = 0; i < cuts.length && !fits(); i++) made.add(i);
   if (!fits()) return { leftOut: 'the panels of this run, which is too long for a notebook' };
   // A late cut can be so large that earlier ones were for nothing: those are taken back, the latest first.
@@ -53,17 +56,26 @@ export function fitBundle(
     made.delete(i);
     if (!fits()) made.add(i);
   }
-  const order = new Set([...made].sort((a, b) => a - b));
-  const leftOut = wordsFor(order);
+  const leftOut = wordsFor(made);
+  return { bundle: packed(header, cutBy(narrow, made), leftOut), leftOut };
+}
+
+function packed(header: FrameHeader, columns: Columns, leftOut: string): Bundle {
   const { columns: _, ...rest } = header;
-  const frame = encodeFrame({ ...rest, snapshot: true }, cutBy(columns, order));
-  const base64 = base64Of(new Uint8Array(frame.buffer));
-  return { bundle: { version: frameVersion, header: frame.header, base64, leftOut }, leftOut };
+  const frame = encodeFrame({ ...rest, snapshot: true }, columns);
+  return {
+    version: frameVersion,
+    header: frame.header,
+    base64: base64Of(new Uint8Array(frame.buffer)),
+    leftOut,
+  };
 }
 
 function cutBy(columns: Columns, made: ReadonlySet<number>): Columns {
-  const cut = cuts.reduce((left, { apply }, i) => (made.has(i) ? apply(left) : left), columns);
-  return everyStep(cut, 2 ** halvings(made));
+  const chosen = cuts.filter((_, i) => made.has(i));
+  const left = keep(columns, (name) => !chosen.some(({ drops }) => drops?.test(name)));
+  const changed = chosen.reduce((stay, { change }) => change?.(stay) ?? stay, left);
+  return everyStep(changed, 2 ** halvings(made));
 }
 
 function halvings(made: ReadonlySet<number>): number {
@@ -81,9 +93,9 @@ function sizeOf(header: FrameHeader, columns: Columns, leftOut: string): number 
   const empty = mapped(columns, (column) => ({ ...column, data: column.data.subarray(0, 0) }));
   const frame = encodeFrame(header, empty);
   const text = JSON.stringify({ version: frameVersion, header: frame.header, base64: '', leftOut });
-  const packed = Object.values(columns).reduce((sum, { data }) => sum + Math.ceil(data.byteLength / 8) * 8, 0);
+  const buffer = Object.values(columns).reduce((sum, { data }) => sum + Math.ceil(data.byteLength / 8) * 8, 0);
   // Offsets are 0 in the header that was counted: each can need up to seven digits more.
-  return new TextEncoder().encode(text).length + 7 * frame.header.columns.length + Math.ceil(packed / 3) * 4;
+  return new TextEncoder().encode(text).length + 7 * frame.header.columns.length + Math.ceil(buffer / 3) * 4;
 }
 
 /** The same numbers in the smallest type that holds them all; fractions and missing values keep theirs. */
@@ -123,9 +135,11 @@ const isStep = (name: string) => /^(step|bytes|sink|attention)\./.test(name);
 function picked(column: Column, rows: readonly number[]): Column {
   const width = column.shape.slice(1).reduce((product, n) => product * n, 1);
   const data = new (column.data.constructor as new (length: number) => Column['data'])(rows.length * width);
-  rows.forEach((row, i) => {
-    data.set(column.data.subarray(row * width, (row + 1) * width), i * width);
-  });
+  if (width === 1) for (let i = 0; i < rows.length; i++) data[i] = column.data[rows[i]!]!;
+  else
+    rows.forEach((row, i) => {
+      data.set(column.data.subarray(row * width, (row + 1) * width), i * width);
+    });
   return { ...column, shape: [rows.length, ...column.shape.slice(1)], data };
 }
 

@@ -45,7 +45,7 @@ export function hatch(
   const [top, bottom] = [Math.max(0, Math.round(y)), Math.min(picture.height, Math.round(y + height))];
   for (let row = top; row < bottom; row++)
     for (let column = left; column < right; column++)
-      picture.pixels.set((row + column) % period < 2 ? line : ground, (row * picture.width + column) * 3);
+      dot(picture, column, row, (row + column) % period < 2 ? line : ground);
 }
 
 /** Dots or dashes: a straight horizontal or vertical line that is drawn for `on` pixels and skipped for `off`. */
@@ -117,6 +117,13 @@ function segment(
       const pixel = row * picture.width + column;
       if (cover > (ink.get(pixel) ?? 0)) ink.set(pixel, cover);
     }
+}
+
+function dot(picture: Picture, column: number, row: number, colour: Colour): void {
+  const at = (row * picture.width + column) * 3;
+  picture.pixels[at] = colour[0];
+  picture.pixels[at + 1] = colour[1];
+  picture.pixels[at + 2] = colour[2];
 }
 
 function blend(picture: Picture, pixel: number, colour: Colour, cover: number): void {

@@ -17,7 +17,8 @@ const head = 120;
 export function drawRun(facts: RunFacts, columns: Columns, texts: readonly TokenText[]): Picture {
   const { info, evicted } = facts;
   const plan = evicted.entries > 0 ? planMap(columns, info) : undefined;
-  const picture = blank(width, head + (plan ? mapHeight(plan, columns, info) : overviewHeight), paper);
+  const below = plan ? mapHeight(plan, columns, info) : overviewHeight;
+  const picture = blank(width, Math.ceil((head + below) / density) * density, paper);
   const legend = plan ? legendWidth(plan) : 0;
   const room = width - 68 - legend;
   const method = fitting(info.method.name, 19, room);

@@ -1,0 +1,44 @@
+/** The lab's own reader opens the bundle that the kernel writes, and finds in it what the run recorded. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bundleMime, decodeFrame, type Frame, mergeFrames } from 'kvlab/frame';
+import { runBundle } from '../../kernel/src/engine/record/bundle/bundle.ts';
+import { replayHolding } from '../../kernel/src/engine/record/bundle/survival.ts';
+import { readBundle } from '../../lab-extension/src/store/bundle.ts';
+import { logColumn, runOf } from '../../lab-extension/src/store/run.ts';
+import { holdingAt } from '../../lab-extension/src/store/survival.ts';
+import { recordedRun } from '../panels/recorded-run.ts';
+
+async function reopened(snapshot: Frame) {
+  const { bundle } = await runBundle(snapshot);
+  const { header, buffer, leftOut } = readBundle(JSON.parse(JSON.stringify(bundle[bundleMime])));
+  return { run: runOf(header, buffer), leftOut };
+}
+
+test('evictions of a run with 90 heads and 250 tokens reopen as they happened, token by token', async () => {
+  const snapshot = [...recordedRun({ method: 'h2o', steps: 100 })].reduce(mergeFrames);
+  const { run, leftOut } = await reopened(snapshot);
+  assert.doesNotMatch(leftOut, /(^|, )evictions/);
+  const columns = decodeFrame(snapshot.header, snapshot.buffer);
+  let compared = 0;
+  replayHolding(columns, snapshot.header.info!, (step, seen, holding) => {
+    const shown = Array.from({ length: seen }, (_, position) => holdingAt(run.survival, position, step));
+    assert.deepEqual(shown, [...holding.subarray(0, seen)], `step ${step}`);
+    compared++;
+  });
+  assert.equal(compared, 101);
+});
+
+test('bytes and sinks of the last step are in every reopened run', async () => {
+  for (const method of ['full', 'kivi'] as const) {
+    const snapshot = [...recordedRun({ method, steps: 40 })].reduce(mergeFrames);
+    const { run } = await reopened(snapshot);
+    const before = decodeFrame(snapshot.header, snapshot.buffer);
+    for (const name of ['bytes.held', 'sink.mass'] as const) {
+      const column = logColumn(run, name)!;
+      const size = before[name]!.data.length / before[name]!.shape[0]!;
+      const after = column.data.subarray((column.rows - 1) * size, column.rows * size);
+      assert.deepEqual([...after], [...before[name]!.data.subarray(-size)], `${method} ${name}`);
+    }
+  }
+});
