@@ -50,7 +50,7 @@ async function exported(format: string, extension: string, ...options: string[])
 test('nbconvert to HTML shows the picture once and the table, with special tokens as text', { skip }, async () => {
   const html = await exported('html', 'html');
   assert.equal(html.match(/<img [^>]*src="data:image\/png;base64,/g)?.length, 1);
-  assert.match(html, /<th scope="row"[^>]*>evictions<\/th><td[^>]*>\d+ entries left; \d+ of 240 held/);
+  assert.match(html, /<th [^>]*>evictions<\/th><td[^>]*>\d+ entries left; \d+ of 240 held/);
   assert.ok(html.includes('&lt;s&gt; *stars* and `ticks` ↵  ↵ # no heading'));
 });
 

@@ -85,7 +85,8 @@ function halvings(made: ReadonlySet<number>): number {
 function wordsFor(made: ReadonlySet<number>): string {
   const times = halvings(made);
   const said = [...made].sort((a, b) => a - b).flatMap((i) => cuts[i]!.says ?? []);
-  return [...said, ...(times > 0 ? [`all but one of ${2 ** times} steps`] : [])].join(', ');
+  const steps = times === 0 ? [] : [times === 1 ? 'every second step' : `all but one of ${2 ** times} steps`];
+  return [...said, ...steps].join(', ');
 }
 
 /** Bytes of a bundle's JSON, counted without packing its buffer. */

@@ -14,6 +14,9 @@ export interface InlinePicture {
 /** Characters of the prompt and of the answer that are quoted. */
 const quoteLength = 240;
 
+/** Notebook viewers set tables flush right by a rule that is stronger than `align`; those that strip `style` do not. */
+const toTheLeft = 'style="text-align: left; vertical-align: top"';
+
 export function htmlOf(facts: RunFacts, texts: readonly TokenText[], picture: InlinePicture, leftOut: string): string {
   const spoken = (tokens: readonly TokenText[]) => shortened(tokens.map(({ text }) => text).join(''));
   const rows = [
@@ -23,11 +26,11 @@ export function htmlOf(facts: RunFacts, texts: readonly TokenText[], picture: In
   ].filter(({ value }) => value);
   const cells = rows.map(
     ({ name, value }) =>
-      `<tr><th scope="row" align="left" valign="top">${escaped(name)}</th><td align="left">${escaped(value)}</td></tr>`,
+      `<tr><th scope="row" align="left" ${toTheLeft}>${escaped(name)}</th><td align="left" ${toTheLeft}>${escaped(value)}</td></tr>`,
   );
   return [
     '<div>',
-    `<p><strong>${escaped(facts.info.title)}</strong><br>${escaped(sentenceOf(facts))}</p>`,
+    `<p><strong>${escaped(facts.info.title)}</strong></p>`,
     `<p><img src="data:image/png;base64,${picture.base64}" width="${picture.width}" height="${picture.height}" style="max-width: 100%; height: auto" alt="${escaped(sentenceOf(facts))}"></p>`,
     '<table>',
     ...cells,
