@@ -74,7 +74,7 @@ async function runBench(node, args, env) {
   for (const name of chosen) {
     console.log(`\n${name.replace(/\.ts$/, '')}`);
     const options = args.filter((arg) => arg.startsWith('-'));
-    worst = Math.max(worst, await runNode(node, [join(folder, name), ...options], env));
+    worst = Math.max(worst, await runNode(node, ['--conditions=kvlab-source', join(folder, name), ...options], env));
   }
   return worst;
 }
