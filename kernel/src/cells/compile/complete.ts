@@ -1,5 +1,6 @@
 /** Completion of a cell under construction. */
 import ts from 'typescript';
+import { documentationOf } from './documentation.ts';
 import type { EditedText } from './edited-text.ts';
 
 export interface Completion {
@@ -48,11 +49,12 @@ function wordStart(text: string, position: number): number {
   return position - word.length;
 }
 
-/** The signature of a match, documentation following in brackets when there is some. */
+/** The signature of a match, with the first line of its documentation. */
 function signatureOf(service: ts.LanguageService, file: string, position: number, name: string): string {
   const details = service.getCompletionEntryDetails(file, position, name, undefined, undefined, undefined, undefined);
   if (!details) return '';
-  const documentation = ts.displayPartsToString(details.documentation).split('\n')[0]!.trim();
+  const symbol = service.getCompletionEntrySymbol(file, position, name, undefined);
+  const [documentation] = documentationOf(symbol, service.getProgram()!.getTypeChecker()).split('\n');
   const signature = ts.displayPartsToString(details.displayParts).replace(/\s+/g, ' ');
   return documentation ? `${signature} - ${documentation}` : signature;
 }

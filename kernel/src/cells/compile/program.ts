@@ -52,6 +52,13 @@ const options: ts.CompilerOptions = {
   newLine: ts.NewLineKind.LineFeed,
 };
 
+/** The registry must know how comments are read; the public types leave that parameter out. */
+const createRegistry = ts.createDocumentRegistry as (
+  caseSensitive: boolean,
+  folder: string,
+  comments?: ts.JSDocParsingMode,
+) => ts.DocumentRegistry;
+
 function isLocal(file: string): boolean {
   return !file.includes(`${sep}node_modules${sep}`) && !file.startsWith(here);
 }
@@ -122,6 +129,8 @@ export function openProgram(folder: string): CellProgram {
         return undefined;
       }
     },
+    // Comments are read when asked for, see documentation.ts.
+    jsDocParsingMode: ts.JSDocParsingMode.ParseNone,
     getCurrentDirectory: () => folder,
     getDefaultLibFileName: () => join(libFolder, 'lib.esnext.d.ts'),
     fileExists,
@@ -141,7 +150,8 @@ export function openProgram(folder: string): CellProgram {
         ),
       })),
   };
-  const service = ts.createLanguageService(host, ts.createDocumentRegistry());
+  const registry = createRegistry(ts.sys.useCaseSensitiveFileNames, folder, host.jsDocParsingMode);
+  const service = ts.createLanguageService(host, registry);
 
   return {
     service,

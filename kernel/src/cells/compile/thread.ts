@@ -1,9 +1,10 @@
 /** The compiler in a thread of its own, so that the protocol process answers while a cell is checked. */
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import { parentPort, workerData } from 'node:worker_threads';
-import { type CompileResult, openCompiler } from './compile.ts';
+import type { CompileResult } from './compile.ts';
 import type { Completions } from './complete.ts';
 import type { Inspection } from './inspect.ts';
-import { type Completeness, completeness } from './is-complete.ts';
+import type { Completeness } from './is-complete.ts';
 
 export type CompilerRequest =
   | { kind: 'compile'; source: string; label: string }
@@ -23,6 +24,10 @@ export interface CompilerAnswers {
 }
 
 const port = parentPort!;
+// TypeScript is large: its machine code is kept between starts, so it is loaded after the cache is on.
+enableCompileCache();
+const { openCompiler } = await import('./compile.ts');
+const { completeness } = await import('./is-complete.ts');
 const compiler = openCompiler((workerData as { folder: string }).folder);
 
 function answer(request: CompilerRequest): CompilerAnswers[keyof CompilerAnswers] {
@@ -52,4 +57,9 @@ port.on('message', ({ id, request }: { id: number; request: CompilerRequest }) =
   }
 });
 // The library files are read once, before the first cell asks for them.
-compiler.complete('', 0);
+try {
+  compiler.complete('console.', 8);
+  flushCompileCache();
+} catch {
+  // The first request meets the same error and reports it.
+}
