@@ -19,7 +19,8 @@ async function stopEverything() {
   stopCommands();
   await jupyter?.stop();
   console.log('Everything has ended.');
-  process.exit(0);
+  // 130 is what shells report for Ctrl-C: a set-up that was cut short is no success.
+  process.exit(jupyter ? 0 : 130);
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stopEverything);

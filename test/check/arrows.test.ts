@@ -37,6 +37,11 @@ test('an engine file that knows the protocol is found, also when it only takes a
   assert.match(violations('kernel/src/engine/cache/x.ts', text)[0], /must not import kernel\/src\/protocol\/comm\.ts/);
 });
 
+test('the library may read its neighbours and the engine, and neither cells nor protocol', () => {
+  assert.deepEqual(violations('kernel/src/lab.ts', "import './shown.ts'; import './engine/run/sequence.ts';"), []);
+  assert.equal(violations('kernel/src/lab.ts', "import './cells/display.ts'; import './protocol/main.ts';").length, 2);
+});
+
 test('a panel that reaches into the kernel is found, while the frame schema is allowed', () => {
   assert.equal(violations('lab-extension/src/a.ts', "import { lab } from 'kvlab';").length, 1);
   assert.equal(violations('lab-extension/src/a.ts', "import '../../kernel/src/host.ts';").length, 1);
