@@ -18,8 +18,8 @@ class BundleWidget extends Widget implements IRenderMime.IRenderer {
       const store = createStore();
       this.#lab = createLab(store);
       this.node.replaceChildren(this.#lab.node);
-      receiveFrame(store, { ...header, snapshot: true, merged: 0 }, buffer);
-      store.stale = ['saved run', leftOut].filter(Boolean).join(': ');
+      receiveFrame(store, { ...header, info: { ...header.info!, leftOut }, snapshot: true, merged: 0 }, buffer);
+      store.stale = leftOut ? `saved run without ${leftOut}` : 'saved run';
       this.#lab.redraw();
     } catch (error) {
       this.node.textContent = error instanceof Error ? error.message : String(error);

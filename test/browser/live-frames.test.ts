@@ -4,7 +4,16 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { packedFrames } from '../panels/packed-frames.ts';
-import { openRealLab, type RealLab, runCommand, settled, takePictures, until, writeNotebook } from './real-lab.ts';
+import {
+  cellOutputs,
+  openRealLab,
+  type RealLab,
+  runCommand,
+  settled,
+  takePictures,
+  until,
+  writeNotebook,
+} from './real-lab.ts';
 
 const panels = [
   'token-strip',
@@ -79,7 +88,7 @@ test('at least ten different frames are drawn before the cell ends', async () =>
     () => page.evaluate(`document.querySelector('.kvlab-lab').dataset.state === 'finished'`),
     60_000,
     () => 'the run does not end on the page',
-  );
+  ).catch(async (error: Error) => assert.fail(`${error.message}; the cells say: ${await cellOutputs(page)}`));
   const steps = (await page.evaluate('[...window.drawnWhileBusy].map(Number)')) as number[];
   assert.ok(steps.length >= 10, `${steps.length} frames were drawn while the cell ran: ${steps}`);
 });

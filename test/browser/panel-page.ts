@@ -1,4 +1,5 @@
 /** A page that mounts the lab alone, fed with made-up frames: for pictures of panels without a JupyterLab around them. */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join, normalize } from 'node:path';
@@ -45,20 +46,21 @@ export default globalThis.moduleName;`);
   };
 }
 
-function framesOf({ method, steps, tellings }: Record<string, string>): Buffer {
+function framesOf({ file, method, steps, tellings }: Record<string, string>): Buffer {
+  if (file) return readFileSync(file);
   const options: RecordedOptions = { steps: Number(steps ?? 100), tellings: Number(tellings ?? 1) };
   if (method) options.method = method as NonNullable<RecordedOptions['method']>;
   return packedFrames(options);
 }
 
 /** Runs in the page: mounts a lab and feeds it frames up to a step. */
-export const mountScript = `async ({ method, steps, until, tellings = 1 }) => {
+export const mountScript = `async ({ file = '', method, steps, until, tellings = 1 }) => {
   const { createLab } = await import('/lab-extension/lib/lab/lab.js');
   const store = await import('/lab-extension/lib/store/store.js');
   window.page ??= { store: store.createStore(), api: store };
   const { page } = window;
   if (!page.lab) { page.lab = createLab(page.store); document.getElementById('lab').append(page.lab.node); }
-  const bytes = await (await fetch('/frames?' + new URLSearchParams({ method, steps, tellings }))).arrayBuffer();
+  const bytes = await (await fetch('/frames?' + new URLSearchParams({ file, method, steps, tellings }))).arrayBuffer();
   const view = new DataView(bytes);
   for (let at = 0; at < bytes.byteLength; ) {
     const [headerLength, bufferLength] = [view.getUint32(at, true), view.getUint32(at + 4, true)];

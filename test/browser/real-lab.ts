@@ -161,6 +161,15 @@ const kernelIsIdle = `(() => {
   return panel?.sessionContext.session?.kernel?.status === 'idle';
 })()`;
 
+/** All text that the cells have printed. */
+export async function cellOutputs(page: Page): Promise<string> {
+  return String(
+    await page.evaluate(
+      `[...document.querySelectorAll('.jp-OutputArea-output')].map((o) => o.textContent).join('\\n')`,
+    ),
+  );
+}
+
 /** Runs a command of JupyterLab. */
 export async function runCommand(page: Page, command: string, args: object = {}): Promise<void> {
   await page.evaluate(

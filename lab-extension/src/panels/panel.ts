@@ -183,6 +183,12 @@ export function createPanel(
   };
 }
 
+/** Shows which choice of a switch is in force. */
+export function markChoice(group: HTMLElement, value: string): void {
+  for (const choice of group.querySelectorAll('button'))
+    choice.setAttribute('aria-pressed', String(choice.value === value));
+}
+
 /** A switch of two or more named choices. */
 export function segmented<T extends string>(
   label: string,
@@ -196,12 +202,13 @@ export function segmented<T extends string>(
   group.setAttribute('aria-label', label);
   for (const { value, text } of choices) {
     const choice = button(group, text, `${label}: ${text}`);
-    choice.setAttribute('aria-pressed', String(value === first));
+    choice.value = value;
     choice.addEventListener('click', () => {
-      for (const other of group.children) other.setAttribute('aria-pressed', String(other === choice));
+      markChoice(group, value);
       choose(value);
     });
   }
+  markChoice(group, first);
   return group;
 }
 

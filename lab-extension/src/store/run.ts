@@ -98,6 +98,11 @@ export function tokensPerSecond(run: Run): number {
   return recent.length ? 1000 / recent[recent.length >> 1]! : Number.NaN;
 }
 
+/** False for a saved run whose evictions were left out: who holds which token is then not known. */
+export function evictionsKnown({ info, log }: Run): boolean {
+  return log.has('event.step') || !info.leftOut.split(', ').includes('evictions');
+}
+
 /** All (layer, KV head) pairs of the model. */
 export function headCount(info: RunInfo): number {
   return info.model.layers * info.model.kvHeads;

@@ -4,10 +4,18 @@ import { eventKinds } from 'kvlab/frame';
 import { fixed } from '../../draw/scale.ts';
 import type { Theme } from '../../draw/theme.ts';
 import { quoted } from '../../draw/words.ts';
-import { headCount, logColumn, type Run } from '../../store/run.ts';
+import { evictionsKnown, headCount, logColumn, type Run } from '../../store/run.ts';
 import { entriesAt, gone } from '../../store/survival.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
-import { type LegendItem, type Phrase, type Said, saysNoRun, type Table, tableRows } from '../words.ts';
+import {
+  type LegendItem,
+  type Phrase,
+  type Said,
+  saysNoRun,
+  saysNotRecorded,
+  type Table,
+  tableRows,
+} from '../words.ts';
 import {
   cellGone,
   cellHeld,
@@ -31,10 +39,17 @@ export function describeEviction(
       'This panel draws which tokens each head keeps. A generate call with a method that evicts fills it.',
       cellWithH2o,
     );
+  if (!evictionsKnown(run))
+    return saysNotRecorded(
+      run.info.method.name,
+      'Evictions were left out of this saved run to keep the notebook small.',
+    );
   const lifetime = position === undefined ? undefined : lifetimeOf(run, position, step);
   const heads = headCount(run.info);
   return {
-    subtitle: head ? `layer ${head.layer} kv head ${head.kvHead}` : `all ${heads} heads`,
+    subtitle: head
+      ? `layer ${head.layer} kv head ${head.kvHead}${run.info.method.quantizes ? ', keys' : ''}`
+      : `all ${heads} heads`,
     caption: lifetime
       ? aboutToken(run, lifetime, step)
       : head

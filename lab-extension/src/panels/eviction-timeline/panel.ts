@@ -8,7 +8,7 @@ import { packed, rampIndex, rgb, type Theme } from '../../draw/theme.ts';
 import { placeWords, tokenWord } from '../../draw/words.ts';
 import { type Run, seenAtStep } from '../../store/run.ts';
 import { type Store, selected, shownRun, shownStep } from '../../store/store.ts';
-import { followPointer, type PanelKind, segmented } from '../panel.ts';
+import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { showCard } from './card.ts';
 import { describeEviction } from './describe.ts';
 import {
@@ -34,7 +34,7 @@ export const evictionTimeline: PanelKind = {
     card.className = 'kvlab-card';
     card.hidden = true;
     host.append(card);
-    let view: 'all' | 'one' = 'all';
+    let chosen: 'all' | 'one' | undefined;
     let scales: { x: Scale; y: Scale } | undefined;
     const controls = segmented(
       'Heads',
@@ -42,9 +42,9 @@ export const evictionTimeline: PanelKind = {
         { value: 'one', text: 'One head' },
         { value: 'all', text: 'All' },
       ],
-      view,
-      (chosen) => {
-        view = chosen;
+      'all',
+      (view) => {
+        chosen = view;
         redraw();
       },
     );
@@ -76,6 +76,9 @@ export const evictionTimeline: PanelKind = {
         const { area, fit } = layoutMap(run, surface, axes.zoomed(0).x);
         axes.set([area], surface, theme);
         scales = areaScales(area, axes.zoomed(0));
+        // Where nothing leaves, the map of all heads is one dark plane: zones of one head say more.
+        const view = chosen ?? (run.info.method.quantizes ? 'one' : 'all');
+        markChoice(controls, view);
         const head = view === 'one' ? headOf(store, run) : undefined;
         const drawing = encodeEviction(run, step, head, fit);
         const { position } = selected(store);

@@ -25,7 +25,7 @@ export function describeHeavy(
   const heads = headCount(run.info);
   const late = drawing.step !== shownStep ? ` · step ${drawing.step}, the newest` : '';
   return {
-    subtitle: `sum over queries${late}`,
+    subtitle: `${wide ? 'sum over queries' : ''}${late}`.replace(/^ · /, ''),
     caption:
       position !== undefined && position < drawing.tokens
         ? aboutToken(run, head, curve, position)

@@ -1,5 +1,5 @@
 /** Quantization error in words: which part loses more, and where it is worst. */
-import { fixed, percent } from '../../draw/scale.ts';
+import { fixed } from '../../draw/scale.ts';
 import { quoted } from '../../draw/words.ts';
 import type { Run } from '../../store/run.ts';
 import { cellWithKivi } from '../cells-to-insert.ts';
@@ -43,12 +43,12 @@ export function describeErrors(
     legend: [{ kind: 'ramp', label: 'RMS error, log', low: fixed(drawing.low, 2), high: fixed(drawing.high, 2) }],
     table: () =>
       tableOf(
-        ['layer', 'SNR keys, dB', 'SNR values, dB', 'output error, mean over heads'],
+        ['layer', 'SNR keys, dB', 'SNR values, dB', 'next attention output moved by the newest write'],
         drawing.snr.keys.map((keys, layer) => [
           String(layer),
           fixed(keys, 1),
           fixed(drawing.snr.values[layer]!, 1),
-          drawing.output ? percent(meanOf(outputRow(run, drawing, layer))) : '–',
+          drawing.output ? `${fixed(100 * meanOf(outputRow(run, drawing, layer)), 2)} %` : '–',
         ]),
       ),
     facts: { snrKeys: snr.keys, snrValues: snr.values },
@@ -78,7 +78,7 @@ function aboutAll(drawing: ErrorDrawing, snr: { keys: number; values: number }):
     {
       text:
         output !== undefined && Number.isFinite(output)
-          ? `; the attention output of the next query is off by ${percent(output)}.`
+          ? `; the newest write alone moves the next attention output by ${fixed(100 * output, 1)} %.`
           : '.',
     },
   ];

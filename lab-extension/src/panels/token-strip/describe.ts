@@ -1,7 +1,7 @@
 /** Token strip in words: how many tokens, where the model was surprised, what nobody holds any more. */
 import { fixed } from '../../draw/scale.ts';
 import { quoted } from '../../draw/words.ts';
-import { headCount, type Run } from '../../store/run.ts';
+import { evictionsKnown, headCount, type Run } from '../../store/run.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
 import { type Phrase, type Said, saysNoRun, tableOf } from '../words.ts';
 import type { StripToken } from './encode.ts';
@@ -15,13 +15,17 @@ export function describeTokenStrip(
   if (!run)
     return saysNoRun('This panel writes the text token by token, darker where the model was surprised.', cellWithH2o);
   const heads = headCount(run.info);
+  const known = evictionsKnown(run);
   const unheld = tokens.filter((token) => token.holding === 0).length;
   return {
     subtitle: `${run.info.method.name}${run.info.method.setting ? ` · ${run.info.method.setting.split(',')[0]}` : ''}`,
-    caption: position !== undefined && tokens[position] ? aboutToken(run, tokens[position]!) : aboutAll(tokens, unheld),
+    caption:
+      position !== undefined && tokens[position]
+        ? aboutToken(run, tokens[position]!)
+        : aboutAll(tokens, known ? unheld : undefined),
     legend: [
       { kind: 'ramp', label: 'surprise, nats', low: '0', high: '≥10' },
-      { kind: 'line', label: 'share of heads holding it', colour: ink },
+      ...(known ? [{ kind: 'line', label: 'share of heads holding it', colour: ink } as const] : []),
     ],
     table: () =>
       tableOf(
@@ -52,7 +56,7 @@ function aboutToken(run: Run, token: StripToken): Phrase[] {
   ];
 }
 
-function aboutAll(tokens: readonly StripToken[], unheld: number): Phrase[] {
+function aboutAll(tokens: readonly StripToken[], unheld: number | undefined): Phrase[] {
   const generated = tokens.filter((t) => t.generated && Number.isFinite(t.surprise));
   const from = generated.length ? generated : tokens.filter((t) => Number.isFinite(t.surprise));
   const most = from.reduce<StripToken | undefined>((a, b) => (a && a.surprise >= b.surprise ? a : b), undefined);
@@ -61,7 +65,8 @@ function aboutAll(tokens: readonly StripToken[], unheld: number): Phrase[] {
     phrases.push({
       text: `; most surprising ${most.generated ? 'generated' : 'prompt'} token ${quoted(most.position, most.shown)} at log-prob ${fixed(-most.surprise, 2)}`,
     });
-  if (unheld > 0)
+  if (unheld === undefined) phrases.push({ text: '.' });
+  else if (unheld > 0)
     phrases.push(
       { text: '; ' },
       { text: String(unheld), strong: true },
