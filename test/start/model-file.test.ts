@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { fetchModel, modelFolder, sha256 } from '../../kernel/start/model-file.mjs';
+import { modelFile } from '../../kernel/src/model-file.ts';
+import { defaultModel, fetchModel, modelFolder, sha256 } from '../../kernel/start/model-file.mjs';
 
 const python = process.env.KVLAB_PYTHON ?? 'python3';
 const place = mkdtempSync(join(tmpdir(), 'kvlab-model-file-'));
@@ -121,4 +122,20 @@ test('the cache folder is the one of the platform, and XDG_CACHE_HOME wins every
   assert.equal(folder('darwin'), '/home/a/Library/Caches/kvlab');
   assert.equal(folder('linux', { XDG_CACHE_HOME: '/cache' }), '/cache/kvlab');
   assert.equal(folder('darwin', { XDG_CACHE_HOME: '/cache' }), '/cache/kvlab');
+});
+
+test('the kernel looks for the default model where npm start puts it', () => {
+  const before = { ...process.env };
+  delete process.env.KVLAB_MODEL;
+  process.env.XDG_CACHE_HOME = newFolder();
+  try {
+    const path = join(modelFolder(), defaultModel.file);
+    assert.throws(() => modelFile(), new RegExp(`no file ${path.replaceAll('\\', '\\\\')}; run npm start once`));
+    mkdirSync(modelFolder(), { recursive: true });
+    writeFileSync(path, '');
+    assert.equal(modelFile(), path);
+  } finally {
+    delete process.env.XDG_CACHE_HOME;
+    Object.assign(process.env, before);
+  }
 });
