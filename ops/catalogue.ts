@@ -2,13 +2,34 @@
 
 import { meanEntryOperator } from './compensate/mean-entry.ts';
 import { quantOperator } from './encode/quant.ts';
+import { adaKV } from './methods/ada-kv.ts';
+import { attentionGate } from './methods/attention-gate.ts';
+import { chunkKV } from './methods/chunkkv.ts';
+import { criticPorag } from './methods/critic-porag.ts';
+import { cur } from './methods/cur.ts';
+import { duoAttention } from './methods/duoattention.ts';
+import { expectedAttention as expectedAttentionMethod } from './methods/expected-attention.ts';
 import { full } from './methods/full.ts';
+import { gemFilter } from './methods/gemfilter.ts';
 import { h2o } from './methods/h2o.ts';
+import { keyDiff as keyDiffMethod } from './methods/key-diff.ts';
 import { keyNorm as keyNormMethod } from './methods/key-norm.ts';
+import { keyformer } from './methods/keyformer.ts';
 import { kivi } from './methods/kivi.ts';
+import { lagKV } from './methods/lagkv.ts';
+import { leverageScore } from './methods/leverage-score.ts';
+import { locret } from './methods/locret.ts';
+import { observedAttention } from './methods/observed-attention.ts';
+import { pyramidKV } from './methods/pyramidkv.ts';
 import { random } from './methods/random.ts';
+import { razorAttention } from './methods/razorattention.ts';
+import { scissorhands } from './methods/scissorhands.ts';
+import { sirLLM } from './methods/sirllm.ts';
 import { snapKV } from './methods/snapkv.ts';
+import { specKV } from './methods/speckv.ts';
 import { streamingLLM } from './methods/streamingllm.ts';
+import { timTree } from './methods/tim-tree.ts';
+import { tova } from './methods/tova.ts';
 import { window } from './methods/window.ts';
 import { accumulatedAttention } from './score/accumulated-attention.ts';
 import { averageAttention } from './score/average-attention.ts';
@@ -63,4 +84,29 @@ export const methods = {
   kivi,
   random,
   keyNorm: keyNormMethod,
+  observedAttention,
+  pyramidKV,
+  chunkKV,
+} as const;
+
+/** Methods whose declaration is complete, but which ask more of the engine than it does yet; each says what it awaits. */
+export const declared = {
+  tova,
+  keyformer,
+  scissorhands,
+  sirLLM,
+  adaKV,
+  keyDiff: keyDiffMethod,
+  lagKV,
+  cur,
+  leverageScore,
+  expectedAttention: expectedAttentionMethod,
+  gemFilter,
+  specKV,
+  razorAttention,
+  duoAttention,
+  attentionGate,
+  locret,
+  criticPorag,
+  timTree,
 } as const;

@@ -27,8 +27,8 @@ export interface Declaration {
   attend: Attend;
   /** What else starts the keep line, beside `when`. */
   at?: 'segment end' | 'before attention';
-  /** Further keep lines over the same zones: a prompt may end by other rules than its chunks. */
-  then?: readonly KeepLine[];
+  /** Further keep lines over the same zones; what they leave out is as above. When two are due the last one runs. */
+  phases?: readonly Partial<KeepLine>[];
   /** Runs over tokens before the prompt or after a hole; none unless said. */
   passes?: Pass;
   /** Which tokens belong together; every token by itself unless said. */
@@ -107,6 +107,7 @@ function assemble<O>(
 ): Method {
   const { select, encode } = declaration;
   const named = [...select.keys, ...select.values].map(({ zone }) => zone);
+  if ('zone' in declaration.compensate) named.push(String(declaration.compensate.zone));
   const zones = ['fresh', ...named.filter((zone, i) => named.indexOf(zone) === i)];
   const encodingOf = (zone: string, part: Part): Encoding => {
     if (zone === 'fresh') return unrotatedAsDeclared(declaration, part);

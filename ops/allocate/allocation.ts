@@ -27,6 +27,6 @@ export interface Allocation extends Bound {
   allocate(request: AllocationRequest): Allocated;
   /** Asked again before every selection, with these parts of the request; otherwise once, at the first prompt. */
   readonly reads?: 'scores' | 'held';
-  /** A head is left alone while it holds no more entries than this; then it is cut down to the amounts. */
-  readonly limit?: (request: AllocationRequest) => number;
+  /** A head is left alone until it holds this many entries more than its amounts; then it is cut down to them. */
+  readonly burst?: number;
 }

@@ -2,7 +2,12 @@
 import type { Allocated, AllocationRequest } from './allocation.ts';
 import { type Amount, type Budget, entriesOf } from './amount.ts';
 
-export type NamedAmounts = Budget & { readonly [zone: string]: Amount | undefined };
+/** A share of the total budget, where a number below 1 is a share of the prompt. */
+export interface ShareOfBudget {
+  readonly ofBudget: number;
+}
+export const ofBudget = (share: number): ShareOfBudget => ({ ofBudget: share });
+export type NamedAmounts = Budget & { readonly [zone: string]: Amount | ShareOfBudget | undefined };
 
 /** Entries for each head that a total budget allows; undefined without one. */
 export function totalEntries({ keep, entries, bytes }: Budget, request: AllocationRequest): number | undefined {
@@ -18,9 +23,14 @@ export function splitAmounts(owner: string, amounts: NamedAmounts, request: Allo
   const { keep, entries, bytes, ...named } = amounts;
   const fixed = request.zones.filter((zone) => named[zone] !== undefined);
   const sharing = request.zones.filter((zone) => named[zone] === undefined);
-  const entriesFor = new Map(fixed.map((zone) => [zone, entriesOf(named[zone]!, request.promptLength)]));
-  const spent = request.reserved + [...entriesFor.values()].reduce((a, b) => a + b, 0);
   const total = totalEntries({ keep, entries, bytes }, request);
+  const entriesFor = new Map(
+    fixed.map((zone) => {
+      const n = named[zone]!;
+      return [zone, typeof n === 'number' ? entriesOf(n, request.promptLength) : Math.floor((total ?? 0) * n.ofBudget)];
+    }),
+  );
+  const spent = request.reserved + [...entriesFor.values()].reduce((a, b) => a + b, 0);
   if (total !== undefined && total < spent)
     throw new RangeError(
       `${owner}: the budget is ${total} entries a head, but ${spent} are spoken for (${[...fixed, 'fixed rules'].join(', ')}); raise the budget or lower those`,
@@ -52,7 +62,9 @@ export function amountWords({ keep, entries, bytes, ...named }: NamedAmounts): s
     ...(entries !== undefined ? [`${entries} entries`] : []),
     ...(bytes !== undefined ? [`${bytes} bytes`] : []),
     ...Object.entries(named).flatMap(([zone, n]) =>
-      n === undefined ? [] : [`${zone} ${n >= 1 || n === 0 ? n : share(n)}`],
+      n === undefined
+        ? []
+        : [`${zone} ${typeof n !== 'number' ? `${share(n.ofBudget)} of it` : n >= 1 || n === 0 ? n : share(n)}`],
     ),
   ].join(', ');
 }

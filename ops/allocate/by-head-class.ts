@@ -18,7 +18,8 @@ export function byHeadClass(
     ...neutral('by-head-class', 'allocate', `by head class (${fit.name})`),
     neutral: false,
     fits: [fit],
-    allocate: ({ layers, kvHeads, promptLength, zones, fitted }) => {
+    allocate: ({ layers, kvHeads, promptLength, fitted }) => {
+      const zones = [...new Set([...Object.keys(retrieval), ...Object.keys(streaming)])];
       const classes = fittedTensor('by-head-class', fitted, fit, 'retrieval');
       const amount = (zone: string, i: number): number => {
         const named = (classes.data[i] === 1 ? retrieval : streaming)[zone];

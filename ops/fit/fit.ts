@@ -10,8 +10,9 @@ export interface Capture {
   sample: number;
   layer: number;
   tensors: Readonly<Record<string, Tensor>>;
-  /** The ids of the sample. */
-  tokens: Int32Array;
+  kvHeads: number;
+  /** Where the answer of a pass-key sample begins; its queries look for the key. */
+  answerFrom?: number;
 }
 export interface Fit {
   readonly name: string;
@@ -21,8 +22,8 @@ export interface Fit {
   readonly tokens: number;
   readonly needs: readonly Need[];
   readonly gives: Specs;
-  /** Reads captures layer by layer; `progress` is told the share that is done and may throw to stop. */
-  compute(captures: AsyncIterable<Capture>, progress: (share: number) => void): Promise<Record<string, Tensor>>;
+  /** Reads captures, samples in order and the layers of each in order. Who iterates shows progress, and throws to stop. */
+  compute(captures: AsyncIterable<Capture>): Promise<Record<string, Tensor>>;
 }
 /** Results by `fit.name/tensor`. */
 export type Fitted = ReadonlyMap<string, Tensor>;

@@ -1,5 +1,7 @@
 /** A rule fills one zone: it takes entries of one head from what earlier rules left. */
 
+import type { Segment } from '../segment/segmentation.ts';
+
 /** Entries of one head that a rule may look at, in any order; index 0..count-1. */
 export interface Candidates {
   count: number;
@@ -12,6 +14,8 @@ export interface Candidates {
   held: Uint8Array;
   /** Tokens that this head has been offered so far. */
   seen: number;
+  /** Segments of the text, where the method cuts it. */
+  segments?: readonly Segment[];
 }
 
 export interface Rule {

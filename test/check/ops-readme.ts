@@ -3,7 +3,15 @@
  *  `node --conditions=kvlab-source test/check/ops-readme.ts` writes it; a test compares it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AnyDefinition, type MethodFactory, methods, operators, type Param } from '@kvlab/ops';
+import {
+  type AnyDefinition,
+  declared,
+  type MethodFactory,
+  methods,
+  operators,
+  type Param,
+  type When,
+} from '@kvlab/ops';
 import { imports, root } from './sources.ts';
 
 export const readmePath = join(root, 'ops', 'README.md');
@@ -49,33 +57,39 @@ function operatorText(name: string, definition: AnyDefinition): string {
   return lines.join('\n');
 }
 
-function methodText(name: string, path: string, factory: MethodFactory<object>): string {
+function methodText(list: string, name: string, path: string, factory: MethodFactory<object>): string {
   const { methodName, about, defaults } = factory;
-  const { slots, when } = factory();
+  const { slots, when, declaration } = factory();
+  const { at, passes, segment, phases = [] } = declaration;
   const loud = slots.filter(({ neutral }) => !neutral).map(({ slot, text }) => `${slot}: ${text}`);
-  const moments = when.map((w) => (typeof w === 'string' ? w : `every ${w.every} steps`));
+  const moment = (w: When) => (typeof w === 'string' ? w : `every ${w.every} steps`);
+  const moments = [...when.map(moment), ...phases.flatMap((phase) => [phase.when ?? []].flat().map(moment))];
+  if (at) moments.push(at);
   const options = Object.entries(defaults).map(([option, v]) => `\`${option}\` ${value(v)}`);
   const lines = [
-    `### [${methodName}](${path}): \`methods.${name}(…)\``,
+    `### [${methodName}](${path}): \`${list}.${name}(…)\``,
     ideaOf(read(`ops/${path}`)),
     '',
+    ...(passes && !passes.neutral ? [`- passes: ${passes.title}`] : []),
+    ...(segment ? [`- segment: ${segment.title}`] : []),
     ...loud.map((text) => `- ${text}`),
     ...(moments.length ? [`- when: ${moments.join(', ')}`] : []),
     `- options: ${options.join(', ') || 'none'}`,
     `- paper: ${paperLink(about.paper)}`,
+    ...(about.awaits ? [`- awaits: ${about.awaits}`] : []),
     ...(about.checked ? [`- checked against: ${about.checked}`] : []),
     ...(about.departures ?? []).map((departure) => `- departs: ${departure}`),
   ];
   return lines.join('\n');
 }
 
-/** The file of each method by the name under which the catalogue imports it. */
+/** The file of each method by the method's name. */
 function methodFiles(): Map<string, string> {
   const text = read('ops/catalogue.ts');
   const files = imports({ path: 'ops/catalogue.ts', text }).filter((path) => path.startsWith('ops/methods/'));
   return new Map(
     files.flatMap((path) => {
-      const name = /export const (\w+) = method\(/.exec(read(path))?.[1];
+      const name = /= method\(\s*'([^']+)'/.exec(read(path))?.[1];
       return name ? [[name, path.replace(/^ops\//, '')] as const] : [];
     }),
   );
@@ -84,9 +98,11 @@ function methodFiles(): Map<string, string> {
 /** The whole text. */
 export function opsReadme(): string {
   const files = methodFiles();
-  const methodTexts = Object.entries(methods).map(([name, factory]) =>
-    methodText(name, files.get(name) ?? '', factory as unknown as MethodFactory<object>),
-  );
+  const texts = (list: string, of: object) =>
+    Object.entries(of as Record<string, MethodFactory<object>>).map(([name, factory]) =>
+      methodText(list, name, files.get(factory.methodName) ?? '', factory),
+    );
+  const [methodTexts, declaredTexts] = [texts('methods', methods), texts('declared', declared)];
   const operatorTexts = Object.entries(operators).map(([name, { definition }]) =>
     operatorText(name, definition as unknown as AnyDefinition),
   );
@@ -98,6 +114,9 @@ export function opsReadme(): string {
       'the prompt), `entries` (for each head) or `bytes` (for the whole cache).',
     '## Methods',
     ...methodTexts,
+    '## Declared methods',
+    'Their declarations are complete and their operators tested, but they ask more of the engine than it does yet.',
+    ...declaredTexts,
     '## Operators',
     'Letters: L layers, Hq query heads, Hkv key heads, Q new queries, T entries, D head size, N segments, X hidden size.',
     ...operatorTexts,

@@ -1,0 +1,34 @@
+/** Pass-key heads: while the model answers with a key that stands far back, which heads look beyond sinks and window.
+ *
+ *  After Xiao et al. 2024, "DuoAttention", arXiv:2410.10819. Departure: the attention that streaming would lose, in place of
+ *  gates that are trained to keep the answer. */
+import type { Tensor } from '../tensor.ts';
+import type { Fit } from './fit.ts';
+import { addBestOfGroups, bestHeads } from './head-classes.ts';
+
+export function passkeyHeads({ share = 0.5, sinks = 64, recent = 256, count = 4, tokens = 1024 } = {}): Fit {
+  return {
+    name: `passkey-heads ${share} ${sinks} ${recent} ${count} ${tokens}`,
+    samples: 'passkey',
+    count,
+    tokens,
+    needs: [{ of: 'attention' }],
+    gives: { retrieval: { dtype: 'f32', dims: ['L', 'Hkv'] } },
+    async compute(captures) {
+      const lost: number[][] = [];
+      for await (const capture of captures)
+        addBestOfGroups(lost, capture, (attention, head) =>
+          massBetween(attention, head, capture.answerFrom ?? 0, sinks, recent),
+        );
+      return { retrieval: bestHeads(lost, share) };
+    },
+  };
+}
+
+/** Mean attention of the queries from `from` on that lies behind the sinks and before the window. */
+export function massBetween(attention: Tensor, head: number, from: number, sinks: number, recent: number): number {
+  const T = attention.dims[2]!;
+  let sum = 0;
+  for (let i = from; i < T; i++) for (let j = sinks; j <= i - recent; j++) sum += attention.get(head, i, j);
+  return sum / Math.max(1, T - from);
+}

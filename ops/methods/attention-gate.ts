@@ -1,0 +1,34 @@
+/** Attention-Gate: before a token is attended to, a gate on its hidden state decides in each head whether it is cached at all. */
+import { everything } from '../allocate/everything.ts';
+import { rows } from '../attend/rows.ts';
+import { exact } from '../encode/exact.ts';
+import { gateRegression } from '../fit/gate-regression.ts';
+import { method } from '../method.ts';
+import { all, nothing, oneTier } from '../neutral.ts';
+import { trainedGate } from '../score/trained-gate.ts';
+import { above } from '../select/above.ts';
+import { first } from '../select/first.ts';
+import { zones } from '../select/zones.ts';
+
+export const attentionGate = method(
+  'Attention-Gate, linear surrogate',
+  { share: 0.5, sinks: 1 },
+  (o) => ({
+    when: [],
+    at: 'before attention',
+    score: trainedGate(gateRegression({ keep: o.share })),
+    allocate: everything,
+    select: zones({ sinks: first(o.sinks), kept: above(0.5) }),
+    compensate: nothing,
+    encode: exact,
+    place: oneTier,
+    fetch: all,
+    attend: rows(),
+  }),
+  {
+    paper: 'arXiv:2410.12876',
+    checked: 'abstract and summary',
+    departures: ['a linear gate fitted by regression'],
+    awaits: 'fits, and selection before attention',
+  },
+);

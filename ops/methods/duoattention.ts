@@ -1,0 +1,36 @@
+/** DuoAttention: retrieval heads keep everything, the others stream with sinks and a window. */
+import { byHeadClass } from '../allocate/by-head-class.ts';
+import { rows } from '../attend/rows.ts';
+import { exact } from '../encode/exact.ts';
+import { passkeyHeads } from '../fit/passkey-heads.ts';
+import { method } from '../method.ts';
+import { all, nothing, oneTier } from '../neutral.ts';
+import { first } from '../select/first.ts';
+import { last } from '../select/last.ts';
+import { rest } from '../select/rest.ts';
+import { zones } from '../select/zones.ts';
+
+export const duoAttention = method(
+  'DuoAttention',
+  { retrieval: 0.5, sinks: 64, recent: 256 },
+  (o) => ({
+    when: ['chunk', 'step'],
+    score: nothing,
+    allocate: byHeadClass(passkeyHeads({ share: o.retrieval, sinks: o.sinks, recent: o.recent }), {
+      retrieval: { sinks: 0, recent: 0 },
+      streaming: { sinks: o.sinks, recent: o.recent, body: 0 },
+    }),
+    select: zones({ sinks: first, recent: last, body: rest }),
+    compensate: nothing,
+    encode: exact,
+    place: oneTier,
+    fetch: all,
+    attend: rows(),
+  }),
+  {
+    paper: 'arXiv:2410.10819',
+    checked: "authors' code",
+    departures: ['head classes by attention on pass-keys, not by trained gates'],
+    awaits: 'fits',
+  },
+);

@@ -1,0 +1,37 @@
+/** RazorAttention: heads that look back at repeats keep everything; the others keep sinks, a window and one mean entry. */
+import { byHeadClass } from '../allocate/by-head-class.ts';
+import { rows } from '../attend/rows.ts';
+import { meanEntry } from '../compensate/mean-entry.ts';
+import { exact } from '../encode/exact.ts';
+import { echoHeads } from '../fit/echo-heads.ts';
+import { method } from '../method.ts';
+import { all, nothing, oneTier } from '../neutral.ts';
+import { first } from '../select/first.ts';
+import { last } from '../select/last.ts';
+import { rest } from '../select/rest.ts';
+import { zones } from '../select/zones.ts';
+
+export const razorAttention = method(
+  'RazorAttention',
+  { echo: 0.01, induction: 0.14, sinks: 4, recent: 251 },
+  (o) => ({
+    when: 'prompt',
+    score: nothing,
+    allocate: byHeadClass(echoHeads({ echo: o.echo, induction: o.induction }), {
+      retrieval: { sinks: 0, recent: 0 },
+      streaming: { sinks: o.sinks, recent: o.recent, body: 0 },
+    }),
+    select: zones({ sinks: first, recent: last, body: rest }),
+    compensate: meanEntry({ zone: 'mean' }),
+    encode: exact,
+    place: oneTier,
+    fetch: all,
+    attend: rows(),
+  }),
+  {
+    paper: 'arXiv:2407.15891',
+    checked: 'code of the same company',
+    departures: ['head classes from 512 random tokens, repeated'],
+    awaits: 'fits and synthetic entries',
+  },
+);
