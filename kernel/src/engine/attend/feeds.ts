@@ -1,5 +1,5 @@
 /** Fills the inputs of an attention graph from the cache of a layer: rows as stored, biases, positions, columns. */
-import { codeType, fromHalfBits } from '@kvlab/ops';
+import { codeType, fromHalfBits, type Moment, madeInputs } from '@kvlab/ops';
 import type { CacheLayer } from '../cache/layer.ts';
 import { hidden, type Store, wholeBuffer } from '../cache/store.ts';
 import { inTimeOrder } from '../cache/table.ts';
@@ -18,6 +18,8 @@ export interface Queries {
   values: Float32Array;
   /** Entries that position rules alone keep: a query sees positions below `first` and its last `last` predecessors. */
   windows?: { first: number; last: number };
+  /** Facts for inputs that are made from positions and the moment. */
+  now?: Omit<Moment, 'sizes'>;
 }
 
 /** Columns of a block: where each stored slot and each new key stands in the last axis of the attention. */
@@ -107,7 +109,7 @@ export function attendFeeds(layer: CacheLayer, form: Form, x: Queries, rotary: R
           store.capacity[heads[0]!]!,
         );
     });
-    if (form.score) Object.assign(feeds, scoreFeeds(layer, form, heads, Q, name));
+    if (form.score) Object.assign(feeds, scoreFeeds(layer, form, heads, x, name));
   });
   return feeds;
 }
@@ -180,17 +182,18 @@ function windowBias(
   return bias;
 }
 
-/** For each slot of a value store the column of its key; empty slots hold zeros, so any column serves. */
+/** For each slot of a value store the column of its key. Empty slots point behind the last stored key, where the share is
+ *  zero: in a batch that is partly empty the codes of what left are still there. */
 function valueOrder(layer: CacheLayer, form: Form, index: number, heads: readonly number[], Q: number): Int32Array {
   const store = layer.stores.values[index]!;
   const slots = store.capacity[heads[0]!]!;
   const order = new Int32Array(heads.length * slots);
   heads.forEach((h, i) => {
     const table = layer.tables[h]!;
-    const { start } = columnsOf(layer, form, h, Q);
+    const { start, fresh } = columnsOf(layer, form, h, Q);
     for (let slot = 0; slot < slots; slot++) {
       const entry = store.entry[h]![slot]!;
-      if (entry >= 0) order[i * slots + slot] = start[table.store.keys[entry]!]! + table.slot.keys[entry]!;
+      order[i * slots + slot] = entry < 0 ? fresh : start[table.store.keys[entry]!]! + table.slot.keys[entry]!;
     }
   });
   return order;
@@ -201,9 +204,10 @@ function scoreFeeds(
   layer: CacheLayer,
   form: Form,
   heads: readonly number[],
-  Q: number,
+  { position, now }: Queries,
   name: (n: string) => string,
 ): Record<string, Tensor> {
+  const Q = position.length;
   const feeds: Record<string, Tensor> = {};
   const { score, ordered } = form.score!;
   const counts = heads.map((h) => columnsOf(layer, form, h, Q));
@@ -219,6 +223,16 @@ function scoreFeeds(
     });
     feeds[name(`state.${state}`)] = f32(data, heads.length, C);
   }
+  const { inputs, made } = score.operator;
+  if (made && now) {
+    const entries = heads.map((h, i) => columnPositions(layer, h, counts[i]!, position));
+    const sizes = { Hkv: heads.length, Hq: heads.length * form.group, G: form.group, D: form.headSize, Q, T: C };
+    const at = { kvHeads: heads, group: form.group, queries: position, entries };
+    for (const [input, data] of Object.entries(madeInputs(score.operator, score.params, { ...now, sizes }, at))) {
+      const dims = inputs[input]!.dims.map((d) => (typeof d === 'number' ? d : sizes[d as keyof typeof sizes]));
+      feeds[name(`made.${input}`)] = f32(data, ...dims);
+    }
+  }
   if (ordered) {
     const T = Math.max(...heads.map((h) => layer.tables[h]!.count)) + Q;
     const order = new Int32Array(heads.length * form.group * T).fill(C);
@@ -230,6 +244,20 @@ function scoreFeeds(
     feeds[name('order.time')] = i32(order, heads.length * form.group, 1, T);
   }
   return feeds;
+}
+
+/** Absolute position of each column of a head, -1 where it is empty. */
+function columnPositions(
+  layer: CacheLayer,
+  kvHead: number,
+  { start, fresh, count }: Columns,
+  news: Int32Array,
+): Int32Array {
+  const table = layer.tables[kvHead]!;
+  const out = new Int32Array(count).fill(-1);
+  for (let e = 0; e < table.count; e++) out[start[table.store.keys[e]!]! + table.slot.keys[e]!] = table.position[e]!;
+  out.set(news, fresh);
+  return out;
 }
 
 /** Columns of a head in time order, new keys last. */

@@ -115,11 +115,12 @@ function valueShares(
       sizes,
     );
   }
+  const padded = g.pad(before, 0, 1, 0, 'past+1'); // a share of nothing for slots without an entry
   return form.values.map((_, i) => {
     const index = g.input(name(`order.values.${i}`), 'i32', [head, 1, `U${i}`]); // column of each slot
     const rows = g.slice(g.shape(before), 0, 0, 2, 2); // i64: H, G*Q
     const shape = g.concat([rows, g.slice(g.shape(index), 0, 2, 3, 1)], 0);
-    return g.gatherElements(before, g.expand(index, shape, [head, 'GQ', `U${i}`]), 2); // [H, G*Q, U]
+    return g.gatherElements(padded, g.expand(index, shape, [head, 'GQ', `U${i}`]), 2); // [H, G*Q, U]
   });
 }
 
@@ -154,6 +155,11 @@ function spliceScore(
   const heads = head === 1 ? 1 : 'Hkv';
   const inputs: Record<string, Value> = {};
   for (const [input, spec] of Object.entries(operator.inputs)) {
+    if (operator.made?.[input]) {
+      const axes = spec.dims.map((d) => (d === 'T' ? 'C' : d === 'Hkv' ? head : d === 'Hq' && head === 1 ? 'G' : d));
+      inputs[input] = { ...g.input(name(`made.${input}`), 'f32', axes), dims: spec.dims };
+      continue;
+    }
     let value = seen[input];
     if (!value)
       throw new Error(`${operator.name}: the attention graph has no ${input}; it has ${Object.keys(seen).join(', ')}`);

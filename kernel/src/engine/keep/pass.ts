@@ -1,10 +1,19 @@
 /** The keep pass: score, allocate, select, and carry out what was selected, for all layers and heads at once. */
-import { type Allocated, assignZones, leaves, type Method, type Part, type ZoneRule } from '@kvlab/ops';
+import {
+  type Allocated,
+  type AllocationRequest,
+  assignZones,
+  leaves,
+  type Method,
+  type Part,
+  type ZoneRule,
+} from '@kvlab/ops';
 import { type CacheLayer, compact, evict, parts } from '../cache/layer.ts';
 import { inTimeOrder, type Table } from '../cache/table.ts';
 import type { Encoder } from './encoder.ts';
 import { type Move, moveRows } from './moves.ts';
 import type { Observer } from './observer.ts';
+import { type ScoreFacts, scoredByPass, scoreHeld } from './score.ts';
 
 export interface KeepMoment {
   step: number;
@@ -12,6 +21,22 @@ export interface KeepMoment {
   seen: number;
   promptLength: number;
   seed: number;
+  /** What scores of held entries may read; methods without such a score need none. */
+  facts?: ScoreFacts;
+}
+
+/** What an allocation is asked, before anything is scored. */
+function requestOf(
+  { declaration: { select } }: Method,
+  layers: number,
+  kvHeads: number,
+  headSize: number,
+  promptLength: number,
+): AllocationRequest {
+  const rules = [...select.keys, ...(select.values === select.keys ? [] : select.values)];
+  const zones = rules.filter(({ rule }) => rule.amount === undefined && rule.name !== 'rest').map(({ zone }) => zone);
+  const reserved = select.keys.reduce((n, { rule }) => n + (rule.amount ?? 0), 0);
+  return { layers, kvHeads, promptLength, bytesPerEntry: 2 * 4 * headSize, zones, reserved };
 }
 
 /** Amounts for each zone, frozen when the method first needs them; refuses a budget that cannot be met. */
@@ -22,15 +47,55 @@ export function allocateBudget(
   headSize: number,
   promptLength: number,
 ): Allocated {
-  const { select, allocate } = method.declaration;
-  const rules = [...select.keys, ...(select.values === select.keys ? [] : select.values)];
-  const zones = rules.filter(({ rule }) => rule.amount === undefined && rule.name !== 'rest').map(({ zone }) => zone);
-  const reserved = select.keys.reduce((n, { rule }) => n + (rule.amount ?? 0), 0);
   try {
-    return allocate.allocate({ layers, kvHeads, promptLength, bytesPerEntry: 2 * 4 * headSize, zones, reserved });
+    return method.declaration.allocate.allocate(requestOf(method, layers, kvHeads, headSize, promptLength));
   } catch (error) {
     throw new RangeError(`${method.name}: ${(error as Error).message}`);
   }
+}
+
+/** Amounts again, for allocations that look at the scores of what no earlier rule takes. */
+function allocateByScore(method: Method, layers: readonly CacheLayer[], before: Allocated, now: KeepMoment): Allocated {
+  const { select, allocate } = method.declaration;
+  const { kvHeads, headSize } = layers[0]!.shape;
+  const scores = (l: number, h: number): Float32Array => {
+    const table = layers[l]!.tables[h]!;
+    const earlier = zonesOf(method, select.keys.slice(0, -1), table, 'keys', before, l * kvHeads + h, now.seen);
+    return columnOf(table).filter((_, e) => earlier[e] === leaves);
+  };
+  return allocate.allocate({ ...requestOf(method, layers.length, kvHeads, headSize, now.promptLength), scores });
+}
+
+const columnOf = (table: Table): Float32Array =>
+  table.columns.get('score')?.subarray(0, table.count) ?? new Float32Array(table.count);
+
+/** Zones of the entries of one head after the rules; `head` counts over layers. */
+function zonesOf(
+  method: Method,
+  rules: readonly ZoneRule[],
+  table: Table,
+  part: Part,
+  allocated: Allocated,
+  head: number,
+  seen: number,
+): Uint8Array {
+  const amountOf = (zone: string): number => allocated.get(zone)?.[head] ?? Number.POSITIVE_INFINITY;
+  const { count, position } = table;
+  return assignZones(
+    rules,
+    method.zones,
+    { count, position, score: columnOf(table), seen },
+    table.zone[part],
+    amountOf,
+  );
+}
+
+/** Entries that a head may hold in all, with those of fixed rules. */
+function allowance({ declaration: { select } }: Method, allocated: Allocated, head: number): number {
+  return select.keys.reduce(
+    (n, { zone, rule }) => n + (rule.amount ?? allocated.get(zone)?.[head] ?? Number.POSITIVE_INFINITY),
+    0,
+  );
 }
 
 export async function keepPass(
@@ -41,28 +106,21 @@ export async function keepPass(
   encoder: Encoder,
   observer?: Observer,
 ): Promise<void> {
-  const { select } = method.declaration;
+  const { select, allocate, score } = method.declaration;
+  if (scoredByPass(score)) {
+    for (const [l, layer] of layers.entries()) await scoreHeld(score, layer, l, now.facts, now);
+  }
+  const amounts = allocate.reads === 'scores' ? allocateByScore(method, layers, allocated, now) : allocated;
   const moves = new Map<string, Move[]>();
   const leaving: { layer: CacheLayer; kvHead: number; entries: number[] }[] = [];
   for (const [l, layer] of layers.entries()) {
-    const { kvHeads } = layer.shape;
     layer.tables.forEach((table, h) => {
+      const head = l * layer.shape.kvHeads + h;
       if (table.count === 0) return;
-      const score = scoresOf(method, table, l, h, now);
-      const amountOf = (zone: string): number => {
-        const amount = allocated.get(zone);
-        return amount ? amount[l * kvHeads + h]! : Number.POSITIVE_INFINITY;
-      };
-      const assign = (rules: readonly ZoneRule[], part: Part) =>
-        assignZones(
-          rules,
-          method.zones,
-          { count: table.count, position: table.position, score, seen: now.seen },
-          table.zone[part],
-          amountOf,
-        );
-      const keys = assign(select.keys, 'keys');
-      const values = select.values === select.keys ? keys : assign(select.values, 'values');
+      if (allocate.burst && table.count <= allowance(method, amounts, head) + allocate.burst) return;
+      const keys = zonesOf(method, select.keys, table, 'keys', amounts, head, now.seen);
+      const values =
+        select.values === select.keys ? keys : zonesOf(method, select.values, table, 'values', amounts, head, now.seen);
       const gone: number[] = [];
       for (let e = 0; e < table.count; e++) {
         if ((keys[e] === leaves) !== (values[e] === leaves))
@@ -73,7 +131,7 @@ export async function keepPass(
       }
       if (gone.length) {
         leaving.push({ layer, kvHead: h, entries: gone });
-        if (observer) for (const e of gone) observer.event(leaveEvent(method, table, l, h, e, score));
+        if (observer) for (const e of gone) observer.event(leaveEvent(method, table, l, h, e, columnOf(table)));
       }
       collectMoves(layer, l, h, { keys, values }, select.keys === select.values, moves, observer);
     });
@@ -82,39 +140,6 @@ export async function keepPass(
   // From the highest index down: the entry that fills the gap is one that stays.
   for (const { layer, kvHead, entries } of leaving) for (const e of entries.reverse()) evict(layer, kvHead, e);
   for (const layer of layers) compact(layer);
-}
-
-/** Scores of all entries: a column that the attention graph keeps, or what a host operator computes now. */
-function scoresOf(method: Method, table: Table, layer: number, kvHead: number, now: KeepMoment): Float32Array {
-  const { score } = method.declaration;
-  const column = table.columns.get('score');
-  if (score.neutral || !column) return new Float32Array(table.count);
-  if (!score.operator.graph && 'position' in score.operator.inputs) {
-    hostScore(method, table, layer, kvHead, now, column);
-  }
-  return column.subarray(0, table.count);
-}
-
-function hostScore(
-  { declaration: { score } }: Method,
-  table: Table,
-  layer: number,
-  kvHead: number,
-  now: KeepMoment,
-  column: Float32Array,
-): void {
-  const T = table.count;
-  const position = {
-    dims: [1, T],
-    data: Float64Array.from(table.position.subarray(0, T)),
-    get: (_: number, t: number) => table.position[t]!,
-    set: () => {},
-    add: () => {},
-  };
-  // A head is scored by itself: layer and head together tell operators apart that mix them into a seed.
-  const moment = { ...now, layer: layer * 256 + kvHead, sizes: { Hkv: 1 } };
-  const { score: scores } = score.operator.reference({ position }, score.params as never, moment);
-  for (let t = 0; t < T; t++) column[t] = scores!.data[t]!;
 }
 
 function leaveEvent(method: Method, table: Table, layer: number, kvHead: number, e: number, score: Float32Array) {

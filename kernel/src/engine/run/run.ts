@@ -341,6 +341,7 @@ function runOf(live: Live): Run {
       const ids = [...(live.pending === undefined ? [] : [live.pending]), ...promptIds(model, more)];
       live.pending = undefined;
       live.newIds = [];
+      sequence.turn++;
       await write(live, ids, options);
       return runOf(live);
     },

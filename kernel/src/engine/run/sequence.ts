@@ -13,9 +13,12 @@ import { readLedger } from '../cache/ledger.ts';
 import { createEncoder, type Encoder } from '../keep/encoder.ts';
 import type { Observer } from '../keep/observer.ts';
 import { allocateBudget, keepPass } from '../keep/pass.ts';
+import { scoredByPass } from '../keep/score.ts';
 import type { Model } from '../model/load.ts';
+import { createOperate, type Operate } from '../operate/operate.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 import { planChunks } from './chunks.ts';
+import { logSumExp } from './sampler.ts';
 
 /** What a recorder sees of a layer before the cache changes. */
 export interface LayerView {
@@ -51,16 +54,31 @@ export interface Sequence {
   readonly seed: number;
   readonly rotary: RotaryTable;
   readonly encoder: Encoder;
+  readonly operate: Operate;
+  /** Minus ln of the probability that each fed token had, by position; kept only for methods that need logits. */
+  nll: number[];
+  /** Turn in which each token was fed; a turn ends when the caller adds more text. */
+  turns: number[];
+  turn: number;
+  /** Last logits row, from which the next token's surprise follows. */
+  lastLogits: Float32Array | undefined;
+  /** Last raw queries of each layer, for scores that look at them. */
+  tails: (Tail | undefined)[];
+}
+/** Raw queries [Hkv, G*rows, D]. */
+interface Tail {
+  data: Float32Array;
+  rows: number;
 }
 export interface FeedOptions {
   signal?: AbortSignal;
   observer?: StepObserver;
   /** Logits of all new rows, or of the last only. */
   rows?: 'all' | 'last';
-  /** This is the end of the prompt: scores that look at its last queries run now. */
-  promptEnds?: boolean;
+  /** A keep pass follows: scores without a memory of their own run now. */
+  due?: boolean;
 }
-export interface PromptOptions extends Omit<FeedOptions, 'rows' | 'promptEnds'> {
+export interface PromptOptions extends Omit<FeedOptions, 'rows' | 'due'> {
   /** Tokens of a chunk. */
   chunk?: number;
   /** Gets the logits [n, V] of every row of a chunk and the index of its first token; without it only the last row is computed. */
@@ -88,12 +106,25 @@ export function createSequence(model: Model, method: Method, seed = 0): Sequence
     seed,
     rotary: rotaryTable(ropeFrequencies),
     encoder: createEncoder(model.runtime),
+    operate: createOperate(model.runtime),
+    nll: [],
+    turns: [],
+    turn: 0,
+    lastLogits: undefined,
+    tails: [],
   };
 }
 
 /** A copy that goes on by itself. */
 export function forkSequence(sequence: Sequence): Sequence {
-  return { ...sequence, layers: sequence.layers.map(forkLayer), ids: [...sequence.ids] };
+  return {
+    ...sequence,
+    layers: sequence.layers.map(forkLayer),
+    ids: [...sequence.ids],
+    nll: [...sequence.nll],
+    turns: [...sequence.turns],
+    tails: [...sequence.tails],
+  };
 }
 
 /** Feeds a prompt in chunks, with keep passes between and after. Logits [V] after its last token. */
@@ -120,16 +151,14 @@ export async function feedPrompt(
   let logits = new Float32Array(0);
   let fed = 0;
   for (const [i, length] of chunks.entries()) {
-    const promptEnds = i === chunks.length - 1;
+    const occasions: readonly Occasion[] = i === chunks.length - 1 ? ['chunk', 'prompt'] : ['chunk'];
+    const due = isDue(sequence, occasions);
     const rows = onRows ? 'all' : 'last';
-    logits = (await feed(sequence, ids.slice(fed, fed + length), {
-      ...options,
-      rows,
-      promptEnds,
-    })) as Float32Array<ArrayBuffer>;
+    const some = ids.slice(fed, fed + length);
+    logits = (await feed(sequence, some, { ...options, rows, due })) as Float32Array<ArrayBuffer>;
     onRows?.(logits, fed);
     fed += length;
-    await keepIfDue(sequence, promptEnds ? ['chunk', 'prompt'] : ['chunk'], options.observer);
+    await keepIfDue(sequence, occasions, options.observer);
     onChunk?.(fed);
   }
   return logits.subarray(logits.length - V);
@@ -140,7 +169,7 @@ export async function feedToken(sequence: Sequence, id: number, options: FeedOpt
   checkContext(sequence, 1);
   sequence.step++;
   try {
-    const logits = await feed(sequence, [id], options);
+    const logits = await feed(sequence, [id], { ...options, due: isDue(sequence, ['step']) });
     await keepIfDue(sequence, ['step'], options.observer);
     return logits;
   } catch (error) {
@@ -173,29 +202,37 @@ function windowsOf({ method, allocated, layers }: Sequence): { first: number; la
   return layers.length ? amounts : undefined;
 }
 
-async function keepIfDue(sequence: Sequence, now: ('prompt' | 'chunk' | 'step')[], observer?: Observer): Promise<void> {
-  const { method, step, ids, promptLength, seed } = sequence;
-  const due = method.when.some((w) =>
+type Occasion = 'prompt' | 'chunk' | 'step';
+
+function isDue({ method, step }: Sequence, now: readonly Occasion[]): boolean {
+  return method.when.some((w) =>
     typeof w === 'object' ? now.includes('step') && step % w.every === 0 : now.includes(w),
   );
-  if (due)
-    await keepPass(
-      method,
-      sequence.layers,
-      sequence.allocated!,
-      { step, seen: ids.length, promptLength, seed },
-      sequence.encoder,
-      observer,
-    );
+}
+
+async function keepIfDue(sequence: Sequence, occasions: readonly Occasion[], observer?: Observer): Promise<void> {
+  if (!isDue(sequence, occasions)) return;
+  const { method, step, ids, promptLength, seed, operate, tails, nll, turns, turn } = sequence;
+  const { group, ropeFrequencies } = sequence.model.config;
+  const facts = {
+    operate,
+    queries: (layer: number) => tails[layer],
+    nll,
+    turnsAgo: (position: number) => turn - (turns[position] ?? turn),
+    group,
+    frequencies: ropeFrequencies,
+  };
+  const now = { step, seen: ids.length, promptLength, seed, facts };
+  await keepPass(method, sequence.layers, sequence.allocated!, now, sequence.encoder, observer);
 }
 
 /** The score operator that runs inside the attention graph in this step, if any. */
-function splicedScore({ method }: Sequence, promptEnds: boolean): SplicedScore | undefined {
+function splicedScore({ method }: Sequence, due: boolean): SplicedScore | undefined {
   const { score } = method.declaration;
-  if (score.neutral || !score.operator.graph) return undefined;
+  if (score.neutral || scoredByPass(score)) return undefined;
   const attention = score.operator.inputs['attention'] ?? score.operator.inputs['products'];
   const always = score.operator.state !== undefined || !attention;
-  if (!always && !promptEnds) return undefined;
+  if (!always && !due) return undefined;
   const rows = score.needs.find((n) => 'rows' in n && n.rows?.last);
   return {
     score,
@@ -211,7 +248,7 @@ const eventLoop = (): Promise<void> =>
 async function feed(
   sequence: Sequence,
   ids: readonly number[],
-  { signal, observer, rows = 'last', promptEnds = false }: FeedOptions,
+  { signal, observer, rows = 'last', due = false }: FeedOptions,
 ): Promise<Float32Array> {
   const { model, layers } = sequence;
   const { group } = model.config;
@@ -219,8 +256,17 @@ async function feed(
   const position = Int32Array.from({ length: Q }, (_, q) => sequence.ids.length + q);
   const sessions = attendSessions(model.runtime);
   const windows = windowsOf(sequence);
-  const score = splicedScore(sequence, promptEnds);
+  const score = splicedScore(sequence, due);
   const commits: (() => void)[] = [];
+  const { needs } = sequence.method.declaration.score;
+  const tailRows = Math.max(0, ...needs.map((n) => (n.of === 'queries' ? (n.rows?.last ?? 1) : 0)));
+  const wantsLogits = needs.some((n) => n.of === 'logits');
+  const moment = {
+    step: sequence.step,
+    seen: sequence.ids.length,
+    promptLength: sequence.promptLength,
+    seed: sequence.seed,
+  };
   let x = model.embed(Int32Array.from(ids));
   let output: Float32Array | undefined;
   for (const [l, layer] of layers.entries()) {
@@ -235,7 +281,12 @@ async function feed(
     });
     const session = await sessions.open(form);
     const { queries, keys, values } = projected;
-    const feeds = attendFeeds(layer, form, { position, queries, keys, values, windows }, sequence.rotary);
+    const feeds = attendFeeds(
+      layer,
+      form,
+      { position, queries, keys, values, windows, now: { ...moment, layer: l } },
+      sequence.rotary,
+    );
     const attention = session.outputs.filter((name) => name.startsWith('attention'));
     const scores = session.outputs.filter((name) => name.startsWith('score.'));
     const got = await session.run(feeds, ['output', 'stored', ...scores, ...(observer ? attention : [])]);
@@ -246,13 +297,46 @@ async function feed(
     output = data('output');
     observer?.layer({ layer: l, cache: layer, form, attention: attention.map(data), queries, output, position });
     commits.push(commit(layer, form, got, { keys: data('stored'), values }, position));
+    if (tailRows)
+      commits.push(
+        () => (sequence.tails[l] = joinTail(sequence.tails[l], { data: queries, rows: Q }, tailRows, model.config)),
+      );
   }
   signal?.throwIfAborted();
-  const logits = await model.finish(x, output!, Q, rows);
+  const logits = await model.finish(x, output!, Q, wantsLogits ? 'all' : rows);
   for (const apply of commits) apply();
+  if (wantsLogits) surprise(sequence, ids, logits);
   sequence.ids.push(...ids);
+  for (const _ of ids) sequence.turns.push(sequence.turn);
   sequence.peakBytes = Math.max(sequence.peakBytes, readLedger(sequence.method, layers).held);
-  return logits;
+  return rows === 'last' ? logits.subarray(logits.length - model.config.vocabulary) : logits;
+}
+
+/** Notes how surprising each new token was: minus ln of the probability that the row before it gave. */
+function surprise(sequence: Sequence, ids: readonly number[], logits: Float32Array): void {
+  const V = sequence.model.config.vocabulary;
+  for (const [i, id] of ids.entries()) {
+    const before = i === 0 ? sequence.lastLogits : logits.subarray((i - 1) * V, i * V);
+    sequence.nll.push(before ? logSumExp(before) - before[id]! : 0);
+  }
+  sequence.lastLogits = logits.slice(logits.length - V);
+}
+
+/** The last `most` rows of queries, old ones first. */
+function joinTail(old: Tail | undefined, added: Tail, most: number, { queryHeads, headSize }: Model['config']): Tail {
+  const rows = Math.min(most, (old?.rows ?? 0) + added.rows);
+  const data = new Float32Array(queryHeads * rows * headSize);
+  for (let head = 0; head < queryHeads; head++)
+    for (const [from, skip] of [
+      [old, rows - added.rows],
+      [added, rows],
+    ] as const) {
+      if (!from || skip <= 0) continue;
+      const take = Math.min(from.rows, from === added ? rows : skip);
+      const source = from.data.subarray(((head + 1) * from.rows - take) * headSize, (head + 1) * from.rows * headSize);
+      data.set(source, (head * rows + (from === added ? rows - take : 0)) * headSize);
+    }
+  return { data, rows };
 }
 
 /** What a layer's run changes in its cache; called once all layers have run. */
