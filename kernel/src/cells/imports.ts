@@ -34,12 +34,14 @@ function withHint(error: Error, name: string, parent: string | undefined): Error
 export function installImports(): ModuleHooks {
   return registerHooks({
     resolve(name, context, next) {
-      const version = importerVersion(context.parentURL);
+      // The context is shared with later hooks and keeps what they are asked to assume.
+      const { parentURL } = context;
+      const version = importerVersion(parentURL);
       if (version === undefined) return next(name, context);
       if (name === 'kvlab' || name.startsWith('kvlab/')) return next(name, { ...context, parentURL: own });
       const attempts = isRelative(name)
-        ? ['', ...extensions].map((extension) => () => next(name + extension, context))
-        : [() => next(name, context), () => next(name, { ...context, parentURL: own })];
+        ? ['', ...extensions].map((extension) => () => next(name + extension, { ...context, parentURL }))
+        : [() => next(name, { ...context, parentURL }), () => next(name, { ...context, parentURL: own })];
       let first: unknown;
       for (const attempt of attempts)
         try {
@@ -52,7 +54,7 @@ export function installImports(): ModuleHooks {
           const { code } = error as NodeJS.ErrnoException;
           if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'ERR_UNSUPPORTED_DIR_IMPORT') throw error;
         }
-      throw withHint(first as Error, name, context.parentURL);
+      throw withHint(first as Error, name, parentURL);
     },
   });
 }

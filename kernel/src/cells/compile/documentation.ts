@@ -30,10 +30,9 @@ export function documentationOf(symbol: ts.Symbol | undefined, checker: ts.TypeC
   for (const declaration of target?.declarations ?? []) {
     const node = commented(declaration);
     const { text } = node.getSourceFile();
-    const comment = ts
-      .getLeadingCommentRanges(text, node.pos)
-      ?.map(({ pos, end }) => text.slice(pos, end))
-      .findLast((one) => one.startsWith('/**'));
+    // In a type on one line the comment stands behind the brace, where it counts as trailing.
+    const ranges = ts.getLeadingCommentRanges(text, node.pos) ?? ts.getTrailingCommentRanges(text, node.pos);
+    const comment = ranges?.map(({ pos, end }) => text.slice(pos, end)).findLast((one) => one.startsWith('/**'));
     if (comment) return clean(comment);
   }
   return '';

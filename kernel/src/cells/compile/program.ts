@@ -38,6 +38,7 @@ const options: ts.CompilerOptions = {
   strict: true,
   // A notebook is written quickly: parameters without types and values that may be missing are allowed.
   noImplicitAny: false,
+  noImplicitThis: false,
   strictNullChecks: false,
   useUnknownInCatchVariables: false,
   esModuleInterop: true,
@@ -83,8 +84,10 @@ export function openProgram(folder: string): CellProgram {
       .map((name) => `const ${name}: typeof import(${JSON.stringify(api)}).${name};`)
       .join('\n')}\n}`,
   });
-  const nodeTypes = ts.resolveTypeReferenceDirective('node', ownFile, { ...options, typeRoots: undefined }, ts.sys)
-    .resolvedTypeReferenceDirective?.resolvedFileName;
+  const typeFiles = ['node', '@webgpu/types'].flatMap((name) => {
+    const { resolvedTypeReferenceDirective: found } = ts.resolveTypeReferenceDirective(name, ownFile, options, ts.sys);
+    return found?.resolvedFileName ?? [];
+  });
   let draft = fileOf('draft', false);
   texts.set(draft, { text: 'export {};', version: 1 });
   let transformers: ts.CustomTransformers = {};
@@ -95,7 +98,7 @@ export function openProgram(folder: string): CellProgram {
   const fileExists = (file: string) => texts.has(file) || ts.sys.fileExists(file);
   const files = { ...ts.sys, readFile, fileExists };
 
-  function resolveName(written: string, from: string, mode: ts.ResolutionMode) {
+  function resolveName(written: string, from: string): ts.ResolvedModuleFull | undefined {
     const name = written.startsWith('file:') ? fileURLToPath(written) : written;
     const cell = name.startsWith('./') ? cellPattern.exec(name) : null;
     if (cell) {
@@ -109,7 +112,7 @@ export function openProgram(folder: string): CellProgram {
     }
     const ours = name === 'kvlab' || name.startsWith('kvlab/');
     const resolveFrom = (file: string) =>
-      ts.resolveModuleName(name, file, options, files, resolutionCache, undefined, mode).resolvedModule;
+      ts.resolveModuleName(name, file, options, files, resolutionCache, undefined, ts.ModuleKind.ESNext).resolvedModule;
     if (ours) return resolveFrom(ownFile);
     const found = resolveFrom(from);
     // Packages that come with kvlab (arquero, onnxruntime-web) are there in every folder.
@@ -118,7 +121,7 @@ export function openProgram(folder: string): CellProgram {
 
   const host: ts.LanguageServiceHost = {
     getCompilationSettings: () => options,
-    getScriptFileNames: () => [...(nodeTypes ? [nodeTypes] : []), globalsFile, draft],
+    getScriptFileNames: () => [...typeFiles, globalsFile, draft],
     getScriptVersion: (file) => String(known(file)?.version ?? (isLocal(file) ? modified(file) : 1)),
     getScriptSnapshot(file) {
       const text = known(file)?.text;
@@ -141,14 +144,9 @@ export function openProgram(folder: string): CellProgram {
     realpath: ts.sys.realpath,
     useCaseSensitiveFileNames: () => ts.sys.useCaseSensitiveFileNames,
     getCustomTransformers: () => transformers,
-    resolveModuleNameLiterals: (literals, from, _redirect, _options, sourceFile) =>
-      literals.map((literal) => ({
-        resolvedModule: resolveName(
-          literal.text,
-          from,
-          sourceFile && ts.getModeForUsageLocation(sourceFile, literal, options),
-        ),
-      })),
+    // Every import of a cell is a true import when it runs, whatever the emit says.
+    resolveModuleNameLiterals: (literals, from) =>
+      literals.map(({ text }) => ({ resolvedModule: resolveName(text, from) })),
   };
   const registry = createRegistry(ts.sys.useCaseSensitiveFileNames, folder, host.jsDocParsingMode);
   const service = ts.createLanguageService(host, registry);
@@ -158,6 +156,8 @@ export function openProgram(folder: string): CellProgram {
     draftFile: (jsx) => fileOf('draft', jsx),
     setDraft(text, jsx) {
       draft = fileOf('draft', jsx);
+      // What was not there a moment ago may have been installed or written since.
+      resolutionCache.clear();
       texts.set(draft, { text, version: (known(draft)?.version ?? 0) + 1 });
     },
     keep(serial, text, jsx) {
@@ -178,7 +178,7 @@ export function openProgram(folder: string): CellProgram {
         seen.add(name);
         if (!texts.has(name)) newest = Math.max(newest, modified(name));
         for (const { fileName } of ts.preProcessFile(source.text).importedFiles) {
-          const target = resolveName(fileName, name, undefined)?.resolvedFileName;
+          const target = resolveName(fileName, name)?.resolvedFileName;
           if (target && isLocal(target) && !texts.has(target)) visit(target);
         }
       };

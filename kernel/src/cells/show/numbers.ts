@@ -28,7 +28,9 @@ function numbersOf(value: object): { data: Numbers; shape: readonly number[]; na
 
 function short(value: number | bigint): string {
   if (typeof value === 'bigint' || Number.isInteger(value)) return String(value);
-  return Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3 ? value.toExponential(3) : value.toPrecision(4);
+  return Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3
+    ? value.toExponential(3)
+    : String(Number(value.toPrecision(4)));
 }
 
 function statistics(data: Numbers): string {
