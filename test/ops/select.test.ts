@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  above,
   assignZones,
   byPart,
   first,
   hashedUniform,
   last,
   leaves,
+  openOrConcluded,
   type Rule,
   remainder,
   rest,
+  type Segment,
+  taskTree,
   top,
+  topChunks,
   zones,
 } from '@kvlab/ops';
 
@@ -20,12 +25,13 @@ interface Case {
   current?: number[];
   seen?: number;
   amounts?: Record<string, number>;
+  segments?: Segment[];
 }
 
 /** Positions in each zone, ascending; `left` names those that no rule took. */
 function placed(
   rules: Record<string, Rule>,
-  { position, score, current, seen, amounts = {} }: Case,
+  { position, score, current, seen, amounts = {}, segments }: Case,
 ): Record<string, number[]> {
   const names = ['fresh', ...Object.keys(rules)];
   const out = assignZones(
@@ -36,6 +42,7 @@ function placed(
       position: Int32Array.from(position),
       score: Float32Array.from(score ?? position.map(() => 0)),
       seen: seen ?? Math.max(...position, -1) + 1,
+      ...(segments ? { segments } : {}),
     },
     Uint8Array.from(current ?? position.map(() => 0)),
     (zone) => amounts[zone] ?? Number.POSITIVE_INFINITY,
@@ -136,4 +143,58 @@ test('keys and values may have rules of their own over the same zones', () => {
       ['last', 'rest'],
     ],
   );
+});
+
+test('whole chunks stay, best mean first, while they fit', () => {
+  const score = [0, 9, 1, 1, 4, 4, 3, 3];
+  const found = placed({ heavy: topChunks(2) }, { position: upTo(8), score, amounts: { heavy: 5 } });
+  assert.deepEqual(found.heavy, [0, 1, 4, 5]);
+});
+
+test('of a chunk that is larger than the amount the first entries stay', () => {
+  const found = placed(
+    { heavy: topChunks(4) },
+    { position: upTo(8), score: [0, 0, 0, 0, 1, 1, 1, 1], amounts: { heavy: 3 } },
+  );
+  assert.deepEqual(found.heavy, [4, 5, 6]);
+  assert.throws(() => topChunks(0), /length is 0; give a whole number/);
+});
+
+test('chunks are cut by absolute position, also after entries left', () => {
+  const found = placed({ heavy: topChunks(4) }, { position: [1, 4, 6, 9], score: [2, 9, 0, 5], amounts: { heavy: 3 } });
+  assert.deepEqual(found.heavy, [4, 6, 9]);
+});
+
+test('a threshold lets any number of entries stay', () => {
+  assert.deepEqual(placed({ kept: above(0.5) }, { position: upTo(4), score: [0.9, 0.8, 0.5, 0.1] }).kept, [0, 1]);
+});
+
+/** A text of tasks, cut into one token for each character, and the positions of a part of it. */
+const text =
+  '{"thought":"plan","subtasks":[{"thought":"a","subtasks":[{"conclusion":"deep"}],"conclusion":"A"},{"conclusion":"B"}],"x":1';
+const positionsOf = (part: string) => upTo(part.length).map((i) => text.indexOf(part) + i);
+
+test('when a list of subtasks closes, only the conclusions of its own tasks stay', () => {
+  const segments = taskTree().cut([...text]);
+  const { live } = placed({ live: openOrConcluded(0) }, { position: upTo(text.length), segments });
+  const stays = (part: string) => positionsOf(part).every((p) => live!.includes(p));
+  const leaves = (part: string) => positionsOf(part).every((p) => !live!.includes(p));
+  assert.ok(stays('{"thought":"plan"') && stays('"x":1'));
+  assert.ok(stays('"A"') && stays('"B"'));
+  assert.ok(leaves('{"thought":"a"') && leaves('"deep"'));
+});
+
+test('closed lists that are to be kept stay whole, and an open list loses nothing', () => {
+  const segments = taskTree().cut([...text]);
+  const all = placed({ live: openOrConcluded(2) }, { position: upTo(text.length), segments });
+  assert.deepEqual(all.left, []);
+  // The inner list closed first, so one list to keep is the outer one, and the inner one is pruned in it.
+  const one = placed({ live: openOrConcluded(1) }, { position: upTo(text.length), segments });
+  assert.ok(one.left!.length > 0 && positionsOf('"deep"').every((p) => one.live!.includes(p)));
+  const half = text.slice(0, text.indexOf('"A"'));
+  const open = placed(
+    { live: openOrConcluded(1) },
+    { position: upTo(half.length), segments: taskTree().cut([...half]) },
+  );
+  assert.deepEqual(open.left, []);
 });
