@@ -1,9 +1,12 @@
 /** The lab: load a model, write with a method, score, compare, show. What a notebook cell or a Node script calls. */
 
+import { readFile, writeFile } from 'node:fs/promises';
+import type { ColumnTable } from 'arquero';
 import { type LoadOptions, loadModel, type Model } from './engine/model/load.ts';
 import { type AnyOperator, createOperate, createOps, type OperateOptions, type Ops } from './engine/operate/operate.ts';
 import type { OperatorInput } from './engine/operate/value.ts';
-import type { PanelMessage, Selection } from './engine/record/frame.ts';
+import type { Frame, PanelMessage, RunInfo, Selection } from './engine/record/frame.ts';
+import type { TableName } from './engine/record/tables.ts';
 import { type CompareOptions, type Comparison, compare } from './engine/run/compare.ts';
 import { type GenerateOptions, generate, type Prompt, type Run, type Stage } from './engine/run/run.ts';
 import { type Scored, type ScoreOptions, score } from './engine/run/score.ts';
@@ -20,8 +23,18 @@ export interface LabModel extends Model {
   decode(ids: ArrayLike<number>): string;
 }
 export interface LabRun extends Run {
-  /** An arquero table over what was recorded. */
-  table(name: 'bytes' | 'attention' | 'events' | 'quantization' | 'tokens'): Promise<unknown>;
+  /** A tidy arquero table over what was recorded. */
+  table(name: TableName): ColumnTable;
+  /** Keeps the whole recorded run in a file that `lab.open` reads without a model. */
+  save(path: string): Promise<void>;
+  continue(more: Prompt, options?: Omit<GenerateOptions, 'method' | 'record' | 'title'>): Promise<LabRun>;
+  fork(): LabRun;
+}
+/** A run that was saved: everything recorded, no model. */
+export interface OpenedRun {
+  readonly info: RunInfo;
+  table(name: TableName): ColumnTable;
+  snapshot(): Frame;
 }
 
 let runs = 0;
@@ -91,29 +104,53 @@ async function load(path?: string, options: LoadOptions = {}): Promise<LabModel>
   return shown(labModel, () => modelWords(labModel));
 }
 
-function labRun(run: Run): LabRun {
+/** Loaded with the first run: the table library takes a tenth of a second that a start need not wait for. */
+async function reading() {
+  const [{ tableOf }, { openRun, saveRun }] = await Promise.all([
+    import('./engine/record/tables.ts'),
+    import('./engine/record/arrow.ts'),
+  ]);
+  return { tableOf, openRun, saveRun };
+}
+
+function labRun(run: Run, { tableOf, saveRun }: Awaited<ReturnType<typeof reading>>): LabRun {
   const extended = Object.create(run, {
-    table: {
-      value: async (name: Parameters<LabRun['table']>[0]) => {
-        const { tableOf } = await import('./engine/record/tables.ts');
-        return tableOf(run.snapshot(), name);
-      },
-    },
+    table: { value: (name: TableName) => tableOf(run.snapshot(), name) },
+    save: { value: (path: string) => writeFile(path, saveRun(run.snapshot())) },
     continue: { value: async (more: Prompt, o?: GenerateOptions) => finish(await run.continue(more, o)) },
-    fork: { value: () => labRun(run.fork()) },
+    fork: { value: () => labRun(run.fork(), { tableOf, saveRun } as Awaited<ReturnType<typeof reading>>) },
   }) as LabRun;
   return shown(extended, () => runWords(run));
 }
 
 /** Leaves the picture of a run in its cell. */
 async function finish(run: Run): Promise<LabRun> {
+  if (run.recorded) await leavePicture(run.snapshot());
+  return labRun(run, await reading());
+}
+
+async function leavePicture(snapshot: Frame): Promise<void> {
   const now = host();
-  if (now && run.recorded) {
-    const { runBundle } = await import('./engine/record/bundle/bundle.ts');
-    const { bundle, metadata } = await runBundle(run.snapshot());
-    now.display(bundle, { metadata });
-  }
-  return labRun(run);
+  if (!now) return;
+  const { runBundle } = await import('./engine/record/bundle/bundle.ts');
+  const { bundle, metadata } = await runBundle(snapshot);
+  now.display(bundle, { metadata });
+}
+
+/** Opens a run that `run.save` wrote: its panels fill, its picture stays in the cell, its tables can be read. */
+async function open(path: string): Promise<OpenedRun> {
+  const { openRun, tableOf } = await reading();
+  const frame = openRun(await readFile(path));
+  listen()?.publish(frame);
+  await leavePicture(frame);
+  const { info } = frame.header;
+  if (!info) throw new Error(`open: ${path} has no facts about its run; save it again with run.save`);
+  const opened: OpenedRun = { info, table: (name) => tableOf(frame, name), snapshot: () => frame };
+  return shown(
+    opened,
+    () =>
+      `${info.title}: ${info.method.name} ${info.method.setting} on ${info.model.name}, ${frame.header.texts.length} tokens`,
+  );
 }
 
 async function labGenerate(model: Model, prompt: Prompt, options: GenerateOptions = {}): Promise<LabRun> {
@@ -153,6 +190,7 @@ export const ops: Ops = new Proxy({} as Ops, {
 
 export const lab = {
   load,
+  open,
   generate: labGenerate,
   score: labScore,
   compare: labCompare,

@@ -1,5 +1,5 @@
 /** What a run recorded as tidy tables: one row for one observation, names in snake case, missing values null or NaN. */
-import type { ColumnTable } from 'arquero';
+import { type ColumnTable, table } from 'arquero';
 import {
   byteParts,
   type ColumnData,
@@ -42,9 +42,8 @@ const builders: Record<TableName, { needs: ColumnName; build(recorded: Recorded)
 };
 
 /** Builds an arquero table from everything that a run recorded. Throws when the run recorded nothing of the kind. */
-export async function tableOf(snapshot: Frame, name: TableName): Promise<ColumnTable> {
+export function tableOf(snapshot: Frame, name: TableName): ColumnTable {
   const columns = tableColumns(snapshot, name);
-  const { table } = await import('arquero');
   return table(columns as Parameters<typeof table>[0], Object.keys(columns));
 }
 
