@@ -9,20 +9,22 @@ import { syntheticRun } from './synthetic-run.ts';
 const snapshot = syntheticRun({ quantizes: true, evictions: 2 });
 const columns = decodeFrame(snapshot.header, snapshot.buffer);
 const sum = (numbers: ArrayLike<number>) => Array.from(numbers).reduce((a, b) => a + b, 0);
-const cells = (table: Awaited<ReturnType<typeof tableOf>>, name: string) => [
+const cells = (table: ReturnType<typeof tableOf>, name: string) => [
   ...(table.array(name) as ArrayLike<unknown> & Iterable<unknown>),
 ];
 
-test('the table of bytes sums to what was held after each step', async () => {
-  const held = (await tableOf(snapshot, 'bytes')).groupby('step').rollup({ bytes: op.sum('bytes_held') });
+test('the table of bytes sums to what was held after each step', () => {
+  const held = tableOf(snapshot, 'bytes')
+    .groupby('step')
+    .rollup({ bytes: op.sum('bytes_held') });
   assert.equal(held.numRows(), 17);
   const size = 3 * byteParts.length;
   for (const [step, bytes] of cells(held, 'bytes').entries())
     assert.equal(bytes, sum(columns['bytes.held']!.data.subarray(step * size, (step + 1) * size)));
 });
 
-test('the table of attention has one row for each step, layer and query head', async () => {
-  const table = await tableOf(snapshot, 'attention');
+test('the table of attention has one row for each step, layer and query head', () => {
+  const table = tableOf(snapshot, 'attention');
   assert.equal(table.numRows(), 17 * 3 * 4);
   const row = table
     .params({ last: 16 })
@@ -38,8 +40,8 @@ test('the table of attention has one row for each step, layer and query head', a
   assert.deepEqual(cells(row, 'tokens_seen'), [40]);
 });
 
-test('the table of events names kinds, zones and tokens, and leaves gaps where nothing is meant', async () => {
-  const table = await tableOf(snapshot, 'events');
+test('the table of events names kinds, zones and tokens, and leaves gaps where nothing is meant', () => {
+  const table = tableOf(snapshot, 'events');
   const kinds = columns['event.kind']!.data;
   const leave = eventKinds.indexOf('leave');
   assert.equal(table.numRows(), kinds.length);
@@ -55,8 +57,8 @@ test('the table of events names kinds, zones and tokens, and leaves gaps where n
   );
 });
 
-test('the table of quantization tells layers, channels and positions apart and has no empty rows', async () => {
-  const table = await tableOf(snapshot, 'quantization');
+test('the table of quantization tells layers, channels and positions apart and has no empty rows', () => {
+  const table = tableOf(snapshot, 'quantization');
   const count = table.groupby('scope').count();
   assert.deepEqual(Object.fromEntries(cells(count, 'scope').map((scope, i) => [scope, cells(count, 'count')[i]])), {
     layer: 3 * 2,
@@ -74,8 +76,8 @@ test('the table of quantization tells layers, channels and positions apart and h
   assert.deepEqual(cells(position, 'mse'), [columns['quantization.token']!.data[3 * 40 + 7]! ** 2]);
 });
 
-test('the table of tokens says how many heads kept each one', async () => {
-  const table = await tableOf(snapshot, 'tokens');
+test('the table of tokens says how many heads kept each one', () => {
+  const table = tableOf(snapshot, 'tokens');
   const zones = columns['entry.zoneKeys']!.data;
   const kept = Array.from(
     { length: 40 },
@@ -89,9 +91,9 @@ test('the table of tokens says how many heads kept each one', async () => {
   assert.deepEqual(cells(table, 'log_prob'), [...columns['token.logProb']!.data]);
 });
 
-test('names of columns are in snake case, and all columns of a table are as long', async () => {
+test('names of columns are in snake case, and all columns of a table are as long', () => {
   for (const name of tableNames) {
-    const table = await tableOf(snapshot, name);
+    const table = tableOf(snapshot, name);
     for (const column of table.columnNames()) {
       assert.match(column, /^[a-z]+(_[a-z]+)*$/);
       assert.equal(cells(table, column).length, table.numRows(), `${name}.${column}`);
@@ -99,21 +101,21 @@ test('names of columns are in snake case, and all columns of a table are as long
   }
 });
 
-test('a run without evictions has a table of events with no rows', async () => {
-  assert.equal((await tableOf(syntheticRun({ evictions: 0, writtenTokens: 0 }), 'events')).numRows(), 0);
+test('a run without evictions has a table of events with no rows', () => {
+  assert.equal(tableOf(syntheticRun({ evictions: 0, writtenTokens: 0 }), 'events').numRows(), 0);
 });
 
-test('what was not recorded and what is not known are refused with what to do', async () => {
-  await assert.rejects(
-    tableOf(syntheticRun(), 'quantization'),
+test('what was not recorded and what is not known are refused with what to do', () => {
+  assert.throws(
+    () => tableOf(syntheticRun(), 'quantization'),
     /run synthetic \(random\) has no quantization\.layer .* run a method that stores rows in fewer bits/,
   );
-  await assert.rejects(
-    tableOf(snapshot, 'byte' as TableName),
+  assert.throws(
+    () => tableOf(snapshot, 'byte' as TableName),
     /no table byte; ask for one of bytes, attention, events, quantization, tokens/,
   );
-  await assert.rejects(
-    tableOf(encodeFrame(snapshot.header, {}), 'attention'),
+  assert.throws(
+    () => tableOf(encodeFrame(snapshot.header, {}), 'attention'),
     /has no sink\.mass for table attention; generate with record: true/,
   );
 });
