@@ -87,10 +87,6 @@ export const methods = {
   observedAttention,
   pyramidKV,
   chunkKV,
-} as const;
-
-/** Methods whose declaration is complete, but which ask more of the engine than it does yet; each says what it awaits. */
-export const declared = {
   tova,
   keyformer,
   scissorhands,
@@ -101,6 +97,10 @@ export const declared = {
   cur,
   leverageScore,
   expectedAttention: expectedAttentionMethod,
+} as const;
+
+/** Methods whose declaration is complete, but which ask more of the engine than it does yet; each says what it awaits. */
+export const declared = {
   gemFilter,
   specKV,
   razorAttention,

@@ -23,5 +23,5 @@ export const adaKV = method(
     fetch: all,
     attend: rows(),
   }),
-  { paper: 'arXiv:2407.11550', checked: 'kvpress', awaits: 'allocations that read scores', total: ['entries'] },
+  { paper: 'arXiv:2407.11550', checked: 'kvpress', total: ['entries'] },
 );

@@ -33,7 +33,6 @@ export const keyformer = method(
     paper: 'arXiv:2403.09054',
     checked: "authors' code",
     departures: ['a generated token may become a key token (in one variant of the code none can)'],
-    awaits: 'made inputs of a spliced score (noise, temperature)',
     total: ['kept'],
   },
 );

@@ -2,6 +2,7 @@
 import { uniform } from '../allocate/uniform.ts';
 import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
+import { beforeRotary, pipe } from '../encode/pipe.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
 import { leverage } from '../score/leverage.ts';
@@ -17,10 +18,10 @@ export const leverageScore = method(
     allocate: uniform({ keep: o.keep, entries: o.entries, bytes: o.bytes, kept: o.kept }),
     select: zones({ kept: top }),
     compensate: nothing,
-    encode: exact,
+    encode: { keys: pipe(beforeRotary, exact), values: exact },
     place: oneTier,
     fetch: all,
     attend: rows(),
   }),
-  { paper: 'arXiv:2507.08143', checked: 'kvpress', awaits: 'scores of held keys and values', total: ['kept'] },
+  { paper: 'arXiv:2507.08143', checked: 'kvpress', total: ['kept'] },
 );

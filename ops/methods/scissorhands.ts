@@ -30,7 +30,6 @@ export const scissorhands = method(
     paper: 'arXiv:2305.17118',
     checked: 'the paper as others restate it',
     departures: ['the history is kept as two halves', 'equal budgets for all layers'],
-    awaits: 'made inputs of a spliced score, and allocations with a burst',
     total: ['target'],
   },
 );

@@ -32,7 +32,6 @@ export const sirLLM = method(
     paper: 'arXiv:2405.12528',
     checked: "authors' code",
     departures: ['the surprise of a token is its own (the code is one token off)'],
-    awaits: 'nll and turnsAgo of held entries',
     total: ['heavy'],
   },
 );

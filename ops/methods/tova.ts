@@ -23,10 +23,5 @@ export const tova = method(
     fetch: all,
     attend: rows(),
   }),
-  {
-    paper: 'arXiv:2401.06104',
-    checked: 'kvpress',
-    awaits: 'a score without state in every step in which it is due',
-    total: ['kept'],
-  },
+  { paper: 'arXiv:2401.06104', checked: 'kvpress', total: ['kept'] },
 );
