@@ -2,7 +2,7 @@
 export * from '@kvlab/ops';
 export type { Model } from './engine/model/load.ts';
 export type { Compared, CompareOptions, Comparison } from './engine/run/compare.ts';
-export type { GenerateOptions, Prompt, Run, RunBytes, TokenEvent } from './engine/run/run.ts';
+export type { GenerateOptions, Prompt, QueryHead, Run, RunBytes, TokenEvent } from './engine/run/run.ts';
 export type { Sampler, Sampling } from './engine/run/sampler.ts';
 export type { Scored, ScoreOptions } from './engine/run/score.ts';
-export { type LabModel, type LabRun, lab, ops } from './lab.ts';
+export { type LabModel, type LabRun, lab, type OpenedRun, ops } from './lab.ts';

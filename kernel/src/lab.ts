@@ -214,9 +214,10 @@ export const lab = {
   },
   /** What the panels point at. */
   selection: (): Selection => ({ ...selection }),
-  /** Where models run, and why. */
-  async device(): Promise<{ device: 'wasm' | 'webgpu'; why: string; threads: number }> {
-    const { device, why, threads } = await eagerRuntime();
+  /** Where the newest model runs, and why; without a device before anything was loaded. */
+  device(): { device: 'wasm' | 'webgpu' | undefined; why: string; threads: number } {
+    if (!newest) return { device: undefined, why: 'nothing is loaded yet; lab.load decides', threads: 0 };
+    const { device, why, threads } = newest;
     return { device, why, threads };
   },
 };

@@ -148,6 +148,23 @@ function newestRow(
   if (watched) record.watched = { layer, queryHead, row: watched };
 }
 
+/** The rows of one query head in a step, one for each new query, by absolute position. */
+export function wholeRows({ cache, form, attention, position }: LayerView, queryHead: number): Float32Array[] {
+  const kvHead = Math.floor(queryHead / form.group);
+  const table = cache.tables[kvHead]!;
+  const Q = position.length;
+  const { start, fresh, count: C } = columnsOf(cache, form, kvHead, Q);
+  const first = form.apart ? queryHead % form.group : queryHead;
+  return Array.from({ length: Q }, (_, q) => {
+    const row = attention[form.apart ? kvHead : 0]!.subarray((first * Q + q) * C, (first * Q + q + 1) * C);
+    const out = new Float32Array(position[q]! + 1);
+    for (let e = 0; e < table.count; e++)
+      out[table.position[e]!] = row[start[table.store.keys[e]!]! + table.slot.keys[e]!]!;
+    for (let k = 0; k <= q; k++) out[position[k]!] = row[fresh + k]!;
+    return out;
+  });
+}
+
 /** Attention received by each token [L, Hkv, T], summed over queries and over the query heads of a group. */
 export function receivedByGroup(
   record: AttentionRecord,

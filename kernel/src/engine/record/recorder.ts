@@ -8,6 +8,7 @@ import {
   receivedByGroup,
   receivedPerQuery,
   recordAttention,
+  wholeRows,
 } from './attention-record.ts';
 import {
   byteParts,
@@ -40,6 +41,8 @@ export interface Recorder extends StepObserver {
   step(milliseconds: number): void;
   /** Watches a head: its newest attention row goes with the next frames. */
   watch(layer: number, queryHead: number): void;
+  /** Whole attention rows of a head that was named at the start, one for each query; undefined for others. */
+  attentionRows(layer: number, queryHead: number): readonly Float32Array[] | undefined;
   /** What is new since the last call; heavy state columns come every `stateEvery` steps and when asked for. */
   frame(state: FrameHeader['state'], message?: string, withState?: boolean): Frame;
   /** Everything so far as one frame. */
@@ -51,7 +54,12 @@ const stateEvery = 16;
 
 type Log = Partial<Record<ColumnName, Growing<Float32Array | Float64Array | Uint8Array | Uint32Array | Int32Array>>>;
 
-export function createRecorder(sequence: Sequence, info: RunInfo): Recorder {
+export function createRecorder(
+  sequence: Sequence,
+  info: RunInfo,
+  rowsOf: readonly { layer: number; queryHead: number }[] = [],
+): Recorder {
+  const keptRows = new Map(rowsOf.map(({ layer, queryHead }) => [layer * 65536 + queryHead, [] as Float32Array[]]));
   const { layers, queryHeads, kvHeads, headSize } = sequence.model.config;
   const heads = { layers, queryHeads, kvHeads };
   const Z = info.zones.length;
@@ -171,6 +179,8 @@ export function createRecorder(sequence: Sequence, info: RunInfo): Recorder {
       growAttentionRecord(attention, view.position[view.position.length - 1]! + 1);
       recordAttention(attention, view, heads, info.sinkCount);
       recordOutputError(quantization, view, sequence.rotary, queryHeads);
+      for (let head = 0; keptRows.size && head < queryHeads; head++)
+        keptRows.get(view.layer * 65536 + head)?.push(...wholeRows(view, head));
     },
     tokens(ids, step, logProbs, entropies) {
       const first = column('token.id').rows;
@@ -202,6 +212,7 @@ export function createRecorder(sequence: Sequence, info: RunInfo): Recorder {
     watch(layer, queryHead) {
       attention.watched = { layer, queryHead, row: new Float32Array(0) };
     },
+    attentionRows: (layer, queryHead) => keptRows.get(layer * 65536 + queryHead),
     frame(state, message, withState = false) {
       const columns: Columns = {};
       for (const [name, rows] of Object.entries(log)) {

@@ -6,6 +6,7 @@ import type { ChatMessage } from '../model/chat.ts';
 import type { Model } from '../model/load.ts';
 import { byteParts, type Frame, type FrameHeader, type PanelMessage, type RunInfo } from '../record/frame.ts';
 import { createRecorder, type Recorder } from '../record/recorder.ts';
+import { runControl } from './control.ts';
 import { checkSampler, entropyOf, logSumExp, randomStream, type Sampler, sample } from './sampler.ts';
 import { createSequence, feedPrompt, feedToken, forkSequence, type Sequence } from './sequence.ts';
 import { textStream } from './text.ts';
@@ -23,6 +24,11 @@ export interface TokenEvent {
   /** ln p(token | all before it). */
   logProb: number;
 }
+/** A query head of a layer. */
+export interface QueryHead {
+  layer: number;
+  queryHead: number;
+}
 export interface GenerateOptions {
   method?: Method;
   maxTokens?: number;
@@ -30,8 +36,8 @@ export interface GenerateOptions {
   /** Generation ends when the text contains one of these; the model's end tokens always end it. */
   stop?: string | readonly string[];
   seed?: number;
-  /** Watches attention, events and bytes (default true). */
-  record?: boolean;
+  /** Watches attention, events and bytes (default true). Heads that are named keep their whole attention rows besides. */
+  record?: boolean | readonly QueryHead[];
   /** Tokens of a prompt chunk. */
   chunk?: number;
   /** Name of the run in the lab's header. */
@@ -66,6 +72,8 @@ export interface Run {
   readonly recorded: boolean;
   /** Everything recorded so far. */
   snapshot(): Frame;
+  /** Attention rows of a head named in `record`: one for each query, prompt first, by absolute position of the key. */
+  attentionRows(layer: number, queryHead: number): readonly Float32Array[];
   /** Feeds more text on the same cache and writes on. */
   continue(more: Prompt, options?: Omit<GenerateOptions, 'method' | 'record' | 'title'>): Promise<Run>;
   /** A copy that goes on by itself. */
@@ -127,7 +135,9 @@ export async function generate(model: Model, prompt: Prompt, options: GenerateOp
     pending: undefined,
     ended: 'maxTokens',
   };
-  if (record) live.recorder = createRecorder(sequence, runInfo(live, ids.length, options));
+  const rowsOf = Array.isArray(record) ? (record as readonly QueryHead[]) : [];
+  checkHeads(model, rowsOf);
+  if (record) live.recorder = createRecorder(sequence, runInfo(live, ids.length, options), rowsOf);
   await write(live, ids, options);
   return runOf(live);
 }
@@ -138,6 +148,15 @@ function checkOptions({ maxTokens = 64, sampler = 'greedy', chunk = 128 }: Gener
     throw new RangeError(`generate: maxTokens is ${maxTokens}; give a whole number from 0`);
   if (!Number.isInteger(chunk) || chunk < 1)
     throw new RangeError(`generate: chunk is ${chunk}; give a whole number from 1`);
+}
+
+function checkHeads(model: Model, heads: readonly QueryHead[]): void {
+  const { layers, queryHeads } = model.config;
+  for (const { layer, queryHead } of heads)
+    if (!(layer >= 0 && layer < layers && queryHead >= 0 && queryHead < queryHeads))
+      throw new RangeError(
+        `generate: record names layer ${layer}, query head ${queryHead}; the model has layers 0 to ${layers - 1} and query heads 0 to ${queryHeads - 1}`,
+      );
 }
 
 function titleOf(model: Model, ids: readonly number[]): string {
@@ -181,44 +200,6 @@ function runInfo(
   };
 }
 
-/** What panels and callers may ask of a run while it goes: pause, single steps, stop. */
-function controlOf(live: Live) {
-  let paused = false;
-  let steps = 0;
-  let stopped = false;
-  let wake = (): void => {};
-  const leave = live.stage.onPanel?.((message) => {
-    if (message.type === 'watch' && message.run === live.id) live.recorder?.watch(message.layer, message.queryHead);
-    if (message.type !== 'control' || message.run !== live.id) return;
-    if (message.action === 'pause') paused = true;
-    else if (message.action === 'step') steps++;
-    else if (message.action === 'continue') paused = false;
-    else stopped = true;
-    wake();
-  });
-  return {
-    end: () => leave?.(),
-    get stopped() {
-      return stopped;
-    },
-    async turn(signal: AbortSignal | undefined, publish: (state: FrameHeader['state']) => void): Promise<void> {
-      if (!paused || steps > 0 || stopped) {
-        steps = Math.max(0, steps - 1);
-        return;
-      }
-      publish('paused');
-      while (paused && steps === 0 && !stopped) {
-        signal?.throwIfAborted();
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-          signal?.addEventListener('abort', () => resolve(), { once: true });
-        });
-      }
-      steps = Math.max(0, steps - 1);
-    },
-  };
-}
-
 /** Feeds `ids` and writes until something ends it. An interrupted run keeps what it has. */
 async function write(live: Live, ids: readonly number[], options: GenerateOptions): Promise<void> {
   const { sequence, recorder, stage, newIds } = live;
@@ -228,7 +209,7 @@ async function write(live: Live, ids: readonly number[], options: GenerateOption
   const stops = [options.stop ?? []].flat();
   const random = randomStream(seed + sequence.ids.length);
   const stream = textStream(model.tokenizer);
-  const control = controlOf(live);
+  const control = runControl(live.id, stage, (layer, queryHead) => recorder?.watch(layer, queryHead));
   const publish = (state: FrameHeader['state'], message?: string): void => {
     if (recorder) stage.publish?.(recorder.frame(state, message, state !== 'running' || sequence.step === 0));
   };
@@ -335,6 +316,12 @@ function runOf(live: Live): Run {
     snapshot() {
       if (!recorder) throw new Error('run: nothing was recorded; generate with record: true');
       return recorder.snapshot(live.ended === 'interrupted' ? 'interrupted' : 'finished', `ended: ${live.ended}`);
+    },
+    attentionRows(layer, queryHead) {
+      const rows = recorder?.attentionRows(layer, queryHead);
+      if (!rows)
+        throw new Error(`run: rows of layer ${layer}, query head ${queryHead} were not kept; name that head in record`);
+      return rows;
     },
     async continue(more, options = {}) {
       checkOptions(options);
