@@ -90,6 +90,34 @@ test('closing from the page reaches the cell that registered the target', async 
   await kernel.until(({ header, content }) => header.msg_type === 'stream' && content.text === 'closed by the page\n');
 });
 
+test('a widget of the page is driven both ways over the target of ipywidgets', async () => {
+  const { outputs } = await kernel.execute(`
+    const state = { _model_module: 'anywidget', _model_name: 'AnyModel', _esm: 'export default {}', value: 1, bytes: null };
+    const widget = comms.open('jupyter.widget', { state, buffer_paths: [['bytes']] }, { metadata: { version: '2.1.0' }, buffers: [new Uint8Array([7])] });
+    const values: number[] = [];
+    widget.onMessage(({ data }) => {
+      const { method, state } = data as { method: string; state: { value: number } };
+      if (method !== 'update') return;
+      values.push(state.value);
+      widget.send({ method: 'update', state: { value: state.value * 2 }, buffer_paths: [] });
+    });
+    display({ 'application/vnd.jupyter.widget-view+json': { version_major: 2, version_minor: 0, model_id: widget.id } });
+  `);
+  const open = outputs.find(({ header }) => header.msg_type === 'comm_open')!;
+  const id = String(open.content.comm_id);
+  assert.deepEqual(open.metadata, { version: '2.1.0' });
+  assert.deepEqual([...open.buffers[0]!], [7]);
+  const view = outputs.find(({ header }) => header.msg_type === 'display_data')!.content.data as Record<string, object>;
+  assert.deepEqual(view['application/vnd.jupyter.widget-view+json'], {
+    version_major: 2,
+    version_minor: 0,
+    model_id: id,
+  });
+  kernel.send('shell', 'comm_msg', { comm_id: id, data: { method: 'update', state: { value: 21 }, buffer_paths: [] } });
+  const update = await kernel.until(ofComm(id, 'comm_msg'));
+  assert.deepEqual(update.content.data, { method: 'update', state: { value: 42 }, buffer_paths: [] });
+});
+
 test('200 MiB of buffers arrive whole', async () => {
   kernel.send('shell', 'comm_open', { comm_id: 'bulk', target_name: 'echo', data: {} });
   await kernel.until(ofComm('bulk', 'comm_msg'));

@@ -1,5 +1,5 @@
 /** What every cell has without importing it. */
-import { currentRun } from './running.ts';
+import { currentRun, takeSignal } from './running.ts';
 
 export { type Comm, type CommExtras, type CommMessage, comms } from './comms.ts';
 export { clearOutput, type Display, type DisplayOptions, display } from './display.ts';
@@ -14,6 +14,6 @@ export const cell = {
   },
   /** Aborted when the cell is interrupted: hand it to `fetch`, to timers, to a generation. */
   get signal(): AbortSignal {
-    return currentRun()?.controller.signal ?? new AbortController().signal;
+    return takeSignal() ?? new AbortController().signal;
   },
 };

@@ -12,8 +12,11 @@ export class Interrupted extends Error {
   }
 }
 
-/** Time in ms that awaited work gets to end by itself, so that an interrupted generation can hand over what it has. */
-export const graceMs = 150;
+/** Time in ms that awaited work gets to end by itself. Work that took the signal gets longer, so that an interrupted
+ *  generation can hand over what it has; it usually needs a tenth of that. */
+export function graceMs(run: Run): number {
+  return run.cooperative ? 2000 : 150;
+}
 /** An event loop without a turn for this long would not even hear of the interrupt. */
 const turnMs = 20;
 /** Code that catches the interrupt and loops on would spin; after this many refusals its awaits never settle. */
@@ -41,7 +44,7 @@ export async function wait<T>(value: T | PromiseLike<T>): Promise<T> {
   if (run.controller.signal.aborted) return refuse(run);
   if (!isThenable(value)) return value;
   return new Promise<T>((resolve, reject) => {
-    const stop = () => setTimeout(() => refuse(run).catch(reject), graceMs);
+    const stop = () => setTimeout(() => refuse(run).catch(reject), graceMs(run));
     run.stops.add(stop);
     value.then(
       (result) => {

@@ -2,7 +2,7 @@
 import type { PanelMessage } from '../engine/record/frame.ts';
 import { setHost } from '../host.ts';
 import { showBundle } from './display.ts';
-import { bound, currentRun } from './running.ts';
+import { bound, currentRun, takeSignal } from './running.ts';
 import { writeMessage } from './wire.ts';
 
 const listeners = new Set<(message: PanelMessage) => void>();
@@ -19,7 +19,7 @@ export function installHost(): void {
     },
     show: (panel) => writeMessage({ type: 'show', panel, run: currentRun()?.run }),
     point: (selection, panel) => writeMessage({ type: 'point', selection, panel }),
-    signal: () => currentRun()?.controller.signal,
+    signal: takeSignal,
   });
 }
 

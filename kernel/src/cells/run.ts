@@ -30,6 +30,9 @@ const active = new Map<number, Run>();
 /** Runs that have ended; what they started may still go on. */
 const ended = new Set<Run>();
 
+/** Code that holds on longer than its awaits may is reported as ended; whatever it still does is refused. */
+const forcedEndMs = 150;
+
 const helpers = {
   __importDefault: defaultOf,
   __importStar: (namespace: Namespace) => namespace,
@@ -126,6 +129,7 @@ export function execute(request: RunRequest): void {
     allowInput: request.allowInput,
     controller: new AbortController(),
     stops: new Set(),
+    cooperative: false,
     refusals: 0,
     finished: false,
     end: (error) => void finish(run, request, error),
@@ -147,6 +151,6 @@ export function interrupt(broken: boolean): void {
     for (const stop of run.stops) stop();
     const end = () => run.end(cellError(new Interrupted()));
     if (broken) end();
-    else setTimeout(end, graceMs * 2);
+    else setTimeout(end, graceMs(run) + forcedEndMs);
   }
 }

@@ -9,6 +9,8 @@ export interface Run {
   controller: AbortController;
   /** Called when the run is interrupted. */
   stops: Set<() => void>;
+  /** True once the cell's code has taken the signal: it knows how to stop, and may need a moment to hand over what it has. */
+  cooperative: boolean;
   /** How often an await was refused after the interrupt. */
   refusals: number;
   /** Value of the last expression, wrapped so that `undefined` can be told from none. */
@@ -35,4 +37,11 @@ export function bound<A extends unknown[], R>(listener: (...args: A) => R): (...
 /** The cell that caused the code which runs now; the newest one when that cannot be said. */
 export function currentRun(): Run | undefined {
   return store.getStore() ?? newest;
+}
+
+/** The signal of the current cell, for code that can stop by itself. */
+export function takeSignal(): AbortSignal | undefined {
+  const run = currentRun();
+  if (run) run.cooperative = true;
+  return run?.controller.signal;
 }
