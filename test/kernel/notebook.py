@@ -23,7 +23,7 @@ print(
             "script": script,
             "extension": resources["output_extension"],
             "language": notebook.metadata["language_info"]["name"],
-            "html": "Two words" in html and "<table>" in html,
+            "html": "Two <b>words" in html and "<table>" in html,
         }
     )
 )
