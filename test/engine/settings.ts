@@ -11,6 +11,7 @@ import {
   first,
   last,
   type Method,
+  type MethodFactory,
   method,
   methods,
   nothing,
@@ -94,6 +95,22 @@ const leavingBatches = method(
   { paper: '' },
 );
 
+/** Values packed in batches that crumble, beside exact keys. */
+const crumblingValues = method(
+  'crumbling values',
+  { heavy: 14 },
+  (o) => ({
+    ...scored,
+    allocate: amounts({ heavy: (head) => o.heavy + 4 * (head % 3) }),
+    select: byPart({
+      keys: zones({ heavy: top }),
+      values: zones({ heavy: top }),
+    }),
+    encode: { heavy: { values: quant({ bits: 4, group: 8, per: 'channel' }) } },
+  }),
+  { paper: '' },
+);
+
 /** Packed keys without positions, read close together behind sinks. */
 const packedUnrotated = method(
   'packed before rotary',
@@ -122,8 +139,7 @@ const packedUnrotated = method(
 
 const { full, window, streamingLLM, h2o, snapKV, kivi, random, keyNorm } = methods;
 
-/** Several settings of every method in the library's list. */
-export const librarySettings: readonly Setting[] = [
+const written: readonly Setting[] = [
   { name: 'full', method: full(), byPosition: true, idle: full() },
   { name: 'window of 9', method: window({ recent: 9 }), byPosition: true, idle: window({ recent: 1000 }) },
   { name: 'window, keep a third', method: window({ keep: 0.33 }), byPosition: true, idle: window({ keep: 1 }) },
@@ -159,13 +175,25 @@ export const librarySettings: readonly Setting[] = [
   { name: 'key norm', method: keyNorm({ entries: 10 }), idle: keyNorm({ keep: 1 }) },
 ];
 
+/** Methods of the list that have no setting above: 40 % of the prompt. */
+const others: readonly Setting[] = Object.entries(methods).flatMap(([name, factory]) => {
+  if (written.some((setting) => setting.method.name === factory.methodName)) return [];
+  const window = 'window' in factory.defaults ? { window: 4 } : {};
+  const make = (keep: number) => (factory as MethodFactory<object>)({ keep, ...window });
+  return { name: `${name}, keep 40 %`, method: make(0.4), idle: make(1) };
+});
+
+/** Every method in the library's list, most in several settings. */
+export const librarySettings: readonly Setting[] = [...written, ...others];
+
 /** Declarations for tests alone: ragged heads, a head without room, several zones, packed zones, batches that crumble. */
 export const testSettings: readonly Setting[] = [
   { name: 'heads of 2, 12 and 100', method: raggedHeavy({ first: 2, second: 12, third: 100 }) },
   { name: 'a head that may hold nothing', method: raggedHeavy({ first: 0, second: 30, third: 6 }) },
   { name: 'packed below heavy', method: packedBelow() },
-  { name: 'leaving batches', method: leavingBatches(), byPosition: false },
-  { name: 'packed before rotary', method: packedUnrotated(), byPosition: false },
+  { name: 'leaving batches', method: leavingBatches() },
+  { name: 'crumbling values', method: crumblingValues() },
+  { name: 'packed before rotary', method: packedUnrotated() },
 ];
 
 export const settings: readonly Setting[] = [...librarySettings, ...testSettings];

@@ -1,0 +1,164 @@
+/** Plain float64 attention over exactly what each head keeps, in lock step with the engine: its oracle.
+ *
+ *  It takes the engine's word only for which entries are kept and what rows were packed to; rotation, windows, positions
+ *  that close up, softmax and accumulated attention are computed anew from the model's projections. */
+import { fromHalfBits, toHalfBits } from '@kvlab/ops';
+import { keptPositions } from '../../kernel/src/engine/cache/layer.ts';
+import type { Model, Projection } from '../../kernel/src/engine/model/load.ts';
+import type { LayerView, Sequence, StepObserver } from '../../kernel/src/engine/run/sequence.ts';
+
+interface Row {
+  position: number;
+  key: Float64Array;
+  /** The key carries the angle of its position already. */
+  turned: boolean;
+  value: Float64Array;
+  /** Attention received so far, summed over the query heads of the group. */
+  received: number;
+}
+export interface KeptAttention {
+  /** A model like the given one whose projections the oracle reads as they pass. */
+  model: Model;
+  observe(sequence: Sequence): StepObserver;
+  /** After a keep pass: forgets what left, and compares accumulated attention where the method keeps it. */
+  settle(sequence: Sequence): void;
+  /** Largest differences so far, relative to the largest number compared. */
+  readonly outputApart: number;
+  readonly scoreApart: number;
+  readonly compared: number;
+}
+
+export function keptAttention(model: Model): KeptAttention {
+  const { layers, kvHeads, group, headSize: D, ropeFrequencies } = model.config;
+  const held: Row[][][] = Array.from({ length: layers }, () => Array.from({ length: kvHeads }, (): Row[] => []));
+  const projected: Projection[] = [];
+  const largest = { output: 0, score: 0 };
+  const most = { output: 0, score: 0 };
+  let compared = 0;
+  const compare = (what: 'output' | 'score', found: number, expected: number): void => {
+    largest[what] = Math.max(largest[what], Math.abs(expected));
+    const difference = Math.abs(found - expected);
+    if (!(difference <= most[what])) most[what] = difference;
+    compared++;
+  };
+
+  const turn = (row: Float64Array, position: number): Float64Array => {
+    const out = new Float64Array(D);
+    ropeFrequencies.forEach((frequency, pair) => {
+      const [cos, sin] = [Math.cos(position * frequency), Math.sin(position * frequency)];
+      const [even, odd] = [row[2 * pair]!, row[2 * pair + 1]!];
+      out[2 * pair] = even * cos - odd * sin;
+      out[2 * pair + 1] = even * sin + odd * cos;
+    });
+    return out;
+  };
+  const rowOf = (data: Float32Array, row: number): Float64Array =>
+    Float64Array.from(data.subarray(row * D, (row + 1) * D));
+
+  function attend(sequence: Sequence, view: LayerView, windows: Windows | undefined): void {
+    const { layer, position, queries, output } = view;
+    const Q = position.length;
+    const closesUp = !sequence.method.declaration.attend.ruleOf('fresh').storesRotated;
+    for (let h = 0; h < kvHeads; h++) {
+      const rows = held[layer]![h]!;
+      for (let q = 0; q < Q; q++)
+        rows.push({
+          position: position[q]!,
+          key: rowOf(projected[layer]!.keys, h * Q + q),
+          turned: false,
+          value: rowOf(projected[layer]!.values, h * Q + q),
+          received: 0,
+        });
+      rows.sort((a, b) => a.position - b.position);
+      for (let q = 0; q < Q; q++) {
+        const here = position[q]!;
+        const seen = rows.filter(
+          (row) =>
+            row.position <= here && (!windows || row.position < windows.first || row.position >= here - windows.last),
+        );
+        const keys = seen.map(({ key, turned, position: at }, rank) =>
+          turned ? key : turn(key, closesUp ? rank : at),
+        );
+        for (let member = 0; member < group; member++) {
+          const at = (h * group + member) * Q + q;
+          const query = turn(rowOf(queries, at), closesUp ? seen.length - 1 : here);
+          const weights = keys.map((key) => key.reduce((sum, k, d) => sum + k * query[d]!, 0));
+          const top = Math.max(...weights);
+          const total = weights.reduce((sum, w) => sum + Math.exp(w - top), 0);
+          const mixed = new Float64Array(D);
+          seen.forEach((row, i) => {
+            const share = Math.exp(weights[i]! - top) / total;
+            row.received += share;
+            for (let d = 0; d < D; d++) mixed[d]! += share * row.value[d]!;
+          });
+          for (let d = 0; d < D; d++) compare('output', output[at * D + d]!, mixed[d]!);
+        }
+      }
+    }
+  }
+
+  return {
+    model: {
+      ...model,
+      async project(layer, ...rest) {
+        return (projected[layer] = await model.project(layer, ...rest));
+      },
+    },
+    observe: (sequence) => ({
+      event() {},
+      layer: (view) => attend(sequence, view, view.position.length > 1 ? windowsOf(sequence) : undefined),
+      written({ layer, kvHead, part, positions, restored }) {
+        const { rotated } = sequence.layers[0]!.shape;
+        positions.forEach((position, i) => {
+          const row = held[layer]![kvHead]!.find((r) => r.position === position)!;
+          if (part === 'values') row.value = rowOf(restored, i);
+          else Object.assign(row, { key: rowOf(restored, i), turned: rotated });
+        });
+      },
+    }),
+    settle(sequence) {
+      const { method } = sequence;
+      const accumulates = method.declaration.score.operator.name === 'accumulated-attention';
+      sequence.layers.forEach((layer, l) => {
+        layer.tables.forEach((table, h) => {
+          const kept = new Set(keptPositions(layer, h));
+          held[l]![h] = held[l]![h]!.filter(({ position }) => kept.has(position));
+          for (let e = 0; e < table.count; e++) {
+            const row = held[l]![h]!.find(({ position }) => position === table.position[e])!;
+            if (accumulates) compare('score', table.columns.get('score')![e]!, row.received);
+            const bitsOf = (part: 'keys' | 'values') => layer.stores[part][table.store[part][e]!]!.encoding.bits;
+            if (bitsOf('keys') === 16 && !row.turned)
+              Object.assign(row, { key: halves(turn(row.key, row.position)), turned: true });
+            if (bitsOf('values') === 16) row.value = halves(row.value);
+          }
+        });
+      });
+    },
+    get outputApart() {
+      return most.output / largest.output;
+    },
+    get scoreApart() {
+      return largest.score ? most.score / largest.score : 0;
+    },
+    get compared() {
+      return compared;
+    },
+  };
+}
+
+const halves = (row: Float64Array): Float64Array => row.map((v) => fromHalfBits(toHalfBits(v)));
+
+interface Windows {
+  first: number;
+  last: number;
+}
+
+/** Where positions alone decide, a query of a chunk sees what it would see if tokens came one by one. */
+function windowsOf({ method, allocated }: Sequence): Windows | undefined {
+  const { keys, values } = method.declaration.select;
+  if (method.when.length === 0 || keys !== values || keys.some(({ rule }) => !rule.byPosition)) return undefined;
+  const windows = { first: 0, last: 0 };
+  for (const { zone, rule } of keys)
+    windows[rule.byPosition as 'first' | 'last'] += rule.amount ?? allocated!.get(zone)![0]!;
+  return windows;
+}

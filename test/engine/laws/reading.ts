@@ -1,0 +1,129 @@
+/** Laws about what a step reads: neutral settings, positions, forms of reading, cuts into zones, physical order, padding. */
+import assert from 'node:assert/strict';
+import { codeType, type Encoding, exact, type Method, methods } from '@kvlab/ops';
+import type { CacheLayer } from '../../../kernel/src/engine/cache/layer.ts';
+import type { Model } from '../../../kernel/src/engine/model/load.ts';
+import { feedToken, forkSequence, type StepObserver } from '../../../kernel/src/engine/run/sequence.ts';
+import { keptAttention } from '../kept-attention.ts';
+import { tinyIds } from '../tiny-model.ts';
+import { apart, promptLength, sameBits, stepsOn, walk } from '../walk.ts';
+import { type Law, within } from './law.ts';
+import { fillEmptySlots, shuffleSlots } from './slots.ts';
+
+const isPacked = (method: Method): boolean =>
+  method.zones.some((zone) => !method.encodingOf(zone, 'keys').exact || !method.encodingOf(zone, 'values').exact);
+
+/** The same method with other encodings, each standing for one of the original. */
+function reencoded(method: Method, change: (encoding: Encoding, zone: string) => Encoding): Method {
+  return { ...method, encodingOf: (zone, part) => change(method.encodingOf(zone, part), zone) };
+}
+
+/** Packed rows kept as what reading them gives. */
+const unpacked = (encoding: Encoding): Encoding =>
+  encoding.exact
+    ? encoding
+    : {
+        ...encoding,
+        name: `unpacked ${encoding.name}`,
+        codes: { rows: { type: 'f32', per: 'entry', dims: (D) => [D], role: 'payload' } },
+        write(g, x) {
+          const codes = Object.entries(encoding.write(g, x));
+          const stored = codes.map(([name, value]) => [name, g.cast(value, codeType(encoding.codes[name]!, g.device))]);
+          return { rows: encoding.read(g, Object.fromEntries(stored)) };
+        },
+        read: (_, { rows }) => rows!,
+      };
+
+export const neutralLaw: Law = {
+  number: 1,
+  sentence: 'with room for everything and exact rows, logits equal those of the full cache',
+  concerns: ({ idle }) => idle !== undefined,
+  async check(model, { idle }) {
+    // One chunk: a method that needs its last queries together would cut the prompt elsewhere.
+    const full = await walk(model, methods.full(), { chunk: promptLength });
+    const found = await walk(model, idle!, { chunk: promptLength });
+    const difference = apart(found.logits, full.logits);
+    if (found.sequence.layers[0]!.shape.rotated && model.runtime.device === 'wasm')
+      assert.ok(sameBits(found.logits, full.logits), `apart by ${difference}`);
+    else assert.ok(difference < within(model, 1e-5), `apart by ${difference}`);
+  },
+};
+
+/** Takes every step twice from the same cache, once after a change that must not be seen, and compares. */
+async function stepTwins(
+  model: Model,
+  method: Method,
+  change: (layer: CacheLayer, seed: number) => void,
+  compare: (difference: number, events: readonly string[], changed: readonly string[]) => void,
+): Promise<void> {
+  const { sequence } = await walk(model, method, { steps: 0 });
+  for (let i = 0; i < stepsOn(model); i++) {
+    const twin = forkSequence(sequence);
+    for (const [l, layer] of twin.layers.entries()) change(layer, 10 * i + l);
+    const id = tinyIds[sequence.ids.length]!;
+    const [events, changed]: string[][] = [[], []];
+    const plain = await feedToken(sequence, id, { observer: listing(events!) });
+    const found = await feedToken(twin, id, { observer: listing(changed!) });
+    compare(apart([plain], [found]), events!.sort(), changed!.sort());
+  }
+}
+
+const listing = (list: string[]): StepObserver => ({
+  event(e) {
+    list.push(`${e.kind} ${e.layer} ${e.kvHead} ${e.position} ${e.part} ${e.from} ${e.to}`);
+  },
+  layer() {},
+  written() {},
+});
+
+export const setLaw: Law = {
+  number: 4,
+  sentence: 'the order of rows in memory changes no output and no event',
+  check: (model, { method }) =>
+    stepTwins(model, method, shuffleSlots, (difference, events, changed) => {
+      assert.ok(difference < within(model, 1e-5), `apart by ${difference}`);
+      assert.deepEqual(changed, events);
+    }),
+};
+
+export const positionLaw: Law = {
+  number: 5,
+  sentence: 'each step reads exactly the kept rows at the positions of the rule, and scores follow their entries',
+  async check(model, { method }) {
+    const oracle = keptAttention(model);
+    await walk(oracle.model, method, { observer: oracle.observe, onStep: oracle.settle });
+    assert.ok(oracle.compared > 10_000);
+    assert.ok(oracle.outputApart < within(model, 1e-5), `output apart by ${oracle.outputApart}`);
+    assert.ok(oracle.scoreApart < within(model, 1e-5), `score apart by ${oracle.scoreApart}`);
+  },
+};
+
+export const formLaw: Law = {
+  number: 7,
+  sentence: 'reading packed rows inside the graph equals reading them unpacked',
+  concerns: ({ method }) => isPacked(method),
+  async check(model, { method }) {
+    const twin = await walk(model, reencoded(method, unpacked));
+    const found = await walk(model, method);
+    assert.ok(apart(found.logits, twin.logits) < within(model, 1e-5), `${apart(found.logits, twin.logits)}`);
+  },
+};
+
+export const splitLaw: Law = {
+  number: 12,
+  sentence: 'cutting what is read into stores of their own changes no output',
+  async check(model, { method }) {
+    // All exact, since a difference in the last bit may tip what is packed later.
+    const plain = reencoded(method, (e) => ({ ...exact, stores: e.stores }));
+    const cut = reencoded(method, (e, zone) => ({ ...exact, stores: e.stores, name: `exact, ${zone}` }));
+    const [whole, found] = [await walk(model, plain), await walk(model, cut)];
+    assert.equal(found.sequence.layers[0]!.stores.keys.length, method.zones.length);
+    assert.ok(apart(found.logits, whole.logits) < within(model, 1e-5), `apart by ${apart(found.logits, whole.logits)}`);
+  },
+};
+
+export const paddingLaw: Law = {
+  number: 13,
+  sentence: 'what lies in empty slots never changes a result',
+  check: (model, { method }) => stepTwins(model, method, fillEmptySlots, (difference) => assert.equal(difference, 0)),
+};
