@@ -1,6 +1,7 @@
 /** What a notebook or a Node script imports: `import { lab, methods, ops } from 'kvlab'`. */
 export * from '@kvlab/ops';
 export type { Model } from './engine/model/load.ts';
+export type { Applied, LayerTensors } from './engine/run/apply.ts';
 export type { Compared, CompareOptions, Comparison } from './engine/run/compare.ts';
 export type { GenerateOptions, Prompt, QueryHead, Run, RunBytes, TokenEvent } from './engine/run/run.ts';
 export type { Sampler, Sampling } from './engine/run/sampler.ts';

@@ -1,12 +1,14 @@
 /** The lab: load a model, write with a method, score, compare, show. What a notebook cell or a Node script calls. */
 
 import { readFile, writeFile } from 'node:fs/promises';
+import type { Method } from '@kvlab/ops';
 import type { ColumnTable } from 'arquero';
 import { type LoadOptions, loadModel, type Model } from './engine/model/load.ts';
 import { type AnyOperator, createOperate, createOps, type OperateOptions, type Ops } from './engine/operate/operate.ts';
 import type { OperatorInput } from './engine/operate/value.ts';
 import type { Frame, PanelMessage, RunInfo, Selection } from './engine/record/frame.ts';
 import type { TableName } from './engine/record/tables.ts';
+import { type Applied, apply, type LayerTensors } from './engine/run/apply.ts';
 import { type CompareOptions, type Comparison, compare } from './engine/run/compare.ts';
 import { type GenerateOptions, generate, type Prompt, type Run, type Stage } from './engine/run/run.ts';
 import { type Scored, type ScoreOptions, score } from './engine/run/score.ts';
@@ -194,6 +196,9 @@ export const lab = {
   generate: labGenerate,
   score: labScore,
   compare: labCompare,
+  /** Applies a method to the tensors of one layer, without a model. */
+  apply: async (method: Method, tensors: LayerTensors): Promise<Applied> =>
+    apply(method, tensors, await eagerRuntime()),
   /** Runs an operator that a cell declared. */
   operate: async (
     operator: AnyOperator,

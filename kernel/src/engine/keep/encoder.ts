@@ -1,5 +1,6 @@
 /** Encodes and restores rows through the graphs of an encoding, one session for each. */
-import { codeType, type Encoding, graphBuilder } from '@kvlab/ops';
+import { codeType, type Encoding, fromHalfBits, graphBuilder } from '@kvlab/ops';
+import type { Store } from '../cache/store.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Session } from '../runtime/session.ts';
 import type { Tensor } from '../runtime/tensor.ts';
@@ -13,6 +14,8 @@ export interface Encoded {
 export interface Encoder {
   /** rows [H, T, D]; T is a multiple of the encoding's grain. */
   encode(encoding: Encoding, rows: Float32Array, H: number, T: number, D: number): Promise<Encoded>;
+  /** All rows of one head of a store [slots, D], empty slots included. */
+  restore(store: Store, kvHead: number): Promise<Float32Array>;
   release(): Promise<void>;
 }
 
@@ -35,7 +38,38 @@ export function createEncoder(runtime: Runtime): Encoder {
     sessions.set(key, session);
     return session;
   };
+  const openReader = (encoding: Encoding, D: number): Promise<Session> => {
+    const key = `read ${encoding.name}|${D}`;
+    const known = sessions.get(key);
+    if (known) return known;
+    const g = graphBuilder(key, { D, H: 1 }, runtime.device);
+    const codes = Object.entries(encoding.codes).map(([name, code]) => {
+      const rows = code.per === 'entry' ? 'T' : 'B';
+      return [name, g.input(name, codeType(code, runtime.device), ['H', rows, ...code.dims(D)])];
+    });
+    g.output('rows', encoding.read(g, Object.fromEntries(codes)));
+    const session = runtime.create(g.encode());
+    sessions.set(key, session);
+    return session;
+  };
   return {
+    async restore(store, kvHead) {
+      const { encoding, headSize: D } = store;
+      const session = await openReader(encoding, D);
+      const feeds = Object.entries(encoding.codes).map(([name, code]): [string, Tensor] => {
+        const data = store.codes.get(name)![kvHead]!;
+        const rows = code.per === 'entry' ? store.capacity[kvHead]! : store.capacity[kvHead]! / encoding.grain;
+        const dims = [1, rows, ...code.dims(D)];
+        const type = codeType(code, runtime.device);
+        if (type === 'f16') return [name, { type: 'float16', dims, data }];
+        if (type === 'u8') return [name, { type: 'uint8', dims, data }];
+        return [
+          name,
+          { type: 'float32', dims, data: code.type === 'half' ? Float32Array.from(data, fromHalfBits) : data },
+        ];
+      });
+      return (await session.run(Object.fromEntries(feeds), ['rows']))['rows']!.data as Float32Array;
+    },
     async encode(encoding, rows, H, T, D) {
       const session = await open(encoding, D);
       const x: Tensor = { type: 'float32', dims: [H, T, D], data: rows };

@@ -1,0 +1,202 @@
+/** Applying a method to the tensors of one layer, without a model: what it scores, keeps and gives back.
+ *
+ *  Queries, keys and values are taken as they stand: no rotary position is applied to them, so pass rotated ones where the
+ *  method scores rotated ones. All tokens enter as one prompt chunk, and the keep line runs once. */
+import { type Bound, fromHalfBits, type Method, type Part } from '@kvlab/ops';
+import { append, type CacheLayer, cacheShape, createLayer, keptPositions } from '../cache/layer.ts';
+import { readLedger } from '../cache/ledger.ts';
+import { inTimeOrder } from '../cache/table.ts';
+import { createEncoder } from '../keep/encoder.ts';
+import { allocateBudget, keepPass } from '../keep/pass.ts';
+import { type ScoreFacts, scoredByPass, scoreHeld } from '../keep/score.ts';
+import { createOperate, type Operate } from '../operate/operate.ts';
+import { type OperatorInput, readInput } from '../operate/value.ts';
+import { byteParts } from '../record/frame.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+
+export interface LayerTensors {
+  /** [Hq, T, D], not scaled. */
+  queries: OperatorInput;
+  /** [Hkv, T, D]. */
+  keys: OperatorInput;
+  values: OperatorInput;
+  /** [Hq, Q, T] of the last Q queries; computed from queries and keys (causal softmax) when absent. */
+  attention?: OperatorInput;
+  /** [T, X]. */
+  hidden?: OperatorInput;
+  /** Absolute positions; 0, 1, 2, ... when absent. */
+  positions?: ArrayLike<number>;
+  seed?: number;
+}
+export interface Applied {
+  /** Positions that each KV head keeps, in time order. */
+  kept: Uint32Array[];
+  /** Rows as the next query would read them, [kept, D] for each KV head. */
+  keysRead: Float32Array[];
+  valuesRead: Float32Array[];
+  /** Score of every token for each KV head in time order; empty where the method scores nothing. */
+  scores: Float32Array[];
+  /** Live bytes, and their parts. */
+  bytes: number;
+  parts: Record<(typeof byteParts)[number], number>;
+}
+
+export async function apply(method: Method, tensors: LayerTensors, runtime: Runtime): Promise<Applied> {
+  const read = (name: 'queries' | 'keys' | 'values') => readInput('apply', name, tensors[name]);
+  const [queries, keys, values] = [read('queries'), read('keys'), read('values')];
+  const [Hkv, T, D] = keys.dims as [number, number, number];
+  const [Hq] = queries.dims as [number];
+  const show = (dims: readonly number[]) => `[${dims.join(', ')}]`;
+  if (keys.dims.length !== 3 || values.dims.join() !== keys.dims.join())
+    throw new TypeError(`apply: keys are ${show(keys.dims)} and values ${show(values.dims)}; both are [Hkv, T, D]`);
+  if (queries.dims.length !== 3 || queries.dims[1] !== T || queries.dims[2] !== D || Hq % Hkv)
+    throw new TypeError(
+      `apply: queries are ${show(queries.dims)} beside keys ${show(keys.dims)}; give [Hq, T, D] with Hq a multiple of Hkv`,
+    );
+  const positions = Int32Array.from(tensors.positions ?? Array.from({ length: T }, (_, t) => t));
+  if (positions.length !== T)
+    throw new TypeError(`apply: there are ${positions.length} positions for ${T} tokens; give one for each`);
+
+  const { score } = method.declaration;
+  const columns = new Set([...Object.keys(score.operator.state ?? {}), ...(score.neutral ? [] : ['score'])]);
+  const layer = createLayer(cacheShape(method, Hkv, D, [...columns]));
+  append(layer, { keys: Float32Array.from(keys.data), values: Float32Array.from(values.data) }, positions);
+  const operate = createOperate(runtime);
+  const encoder = createEncoder(runtime);
+  try {
+    const sizes = { Hq, Hkv, G: Hq / Hkv, D };
+    const now = { step: 0, seen: T, promptLength: T, seed: tensors.seed ?? 0 };
+    if (!score.neutral && !scoredByPass(score)) {
+      const attention = tensors.attention ? readInput('apply', 'attention', tensors.attention) : undefined;
+      const seen = {
+        queries,
+        keys,
+        values,
+        hidden: tensors.hidden,
+        ...look(queries.data, keys.data, sizes, T),
+        ...(attention ? { attention } : {}),
+      };
+      await scoreOnce(score, layer, seen, operate, sizes, now);
+    }
+    const facts: ScoreFacts = {
+      operate,
+      // The keep pass expects queries with the model's factor 1/sqrt(D) in them.
+      queries: () => ({ data: Float32Array.from(queries.data, (v) => v / Math.sqrt(D)), rows: T }),
+      nll: [],
+      turnsAgo: () => 0,
+      group: sizes.G,
+      frequencies: new Float64Array(D / 2),
+    };
+    if (scoredByPass(score)) await scoreHeld(score, layer, 0, facts, now);
+    const scores = () =>
+      layer.tables.map((table) =>
+        Float32Array.from(inTimeOrder(table), (e) => table.columns.get('score')?.[e] ?? Number.NaN),
+      );
+    const before = scores();
+    await keepPass(method, [layer], allocateBudget(method, 1, Hkv, D, T), { ...now, facts }, encoder);
+    const ledger = readLedger(method, [layer]);
+    const part = (i: number) => ledger.zones.filter((_, at) => at % byteParts.length === i).reduce((a, b) => a + b, 0);
+    return {
+      kept: layer.tables.map((_, h) => Uint32Array.from(keptPositions(layer, h))),
+      keysRead: await readBack(layer, 'keys', encoder),
+      valuesRead: await readBack(layer, 'values', encoder),
+      scores: score.neutral ? [] : before,
+      bytes: ledger.held,
+      parts: Object.fromEntries(byteParts.map((name, i) => [name, part(i)])) as Applied['parts'],
+    };
+  } finally {
+    await encoder.release();
+  }
+}
+
+/** Causal attention and products [Hq, T, T] in float64. */
+function look(
+  queries: Float64Array,
+  keys: Float64Array,
+  { Hq, Hkv, D }: { Hq: number; Hkv: number; D: number },
+  T: number,
+) {
+  const dims = [Hq, T, T];
+  const products = new Float32Array(Hq * T * T).fill(-1e30);
+  const attention = new Float32Array(Hq * T * T);
+  for (let h = 0; h < Hq; h++)
+    for (let q = 0; q < T; q++) {
+      const kv = Math.floor(h / (Hq / Hkv));
+      const row: number[] = [];
+      for (let t = 0; t <= q; t++) {
+        let dot = 0;
+        for (let d = 0; d < D; d++) dot += queries[(h * T + q) * D + d]! * keys[(kv * T + t) * D + d]!;
+        row.push(dot / Math.sqrt(D));
+      }
+      const top = Math.max(...row);
+      const sum = row.reduce((n, x) => n + Math.exp(x - top), 0);
+      for (const [t, x] of row.entries()) {
+        products[(h * T + q) * T + t] = x;
+        attention[(h * T + q) * T + t] = Math.exp(x - top) / sum;
+      }
+    }
+  return { attention: { dims, data: attention }, products: { dims, data: products } };
+}
+
+/** Runs a score that looks at attention once over the whole text, and writes its columns. */
+async function scoreOnce(
+  score: Bound,
+  layer: CacheLayer,
+  seen: Record<string, OperatorInput | undefined>,
+  operate: Operate,
+  sizes: { Hq: number; Hkv: number; G: number; D: number },
+  now: { step: number; seen: number; promptLength: number; seed: number },
+): Promise<void> {
+  const { operator } = score;
+  const last = score.needs.find((n) => 'rows' in n && n.rows?.last);
+  const rows = last && 'rows' in last ? last.rows?.last : undefined;
+  const inputs: Record<string, OperatorInput> = {};
+  for (const name of Object.keys(operator.inputs)) {
+    if (operator.made?.[name]) continue;
+    const value = seen[name];
+    if (value === undefined)
+      throw new Error(`apply: ${operator.name} needs ${name}; pass it beside queries, keys and values`);
+    inputs[name] =
+      (name === 'attention' || name === 'products') && rows
+        ? lastRows(value as { dims: number[]; data: ArrayLike<number> }, rows)
+        : value;
+  }
+  const results = await operate(score, inputs, undefined, { sizes, now });
+  for (const [name, result] of Object.entries(results))
+    for (const [h, table] of layer.tables.entries())
+      table.columns.get(name)?.set(Array.from(result.data).slice(h * table.count, (h + 1) * table.count));
+}
+
+/** The last rows of [Hq, Q, T]. */
+function lastRows({ dims, data }: { dims: readonly number[]; data: ArrayLike<number> }, rows: number): OperatorInput {
+  const [H, Q, T] = dims as [number, number, number];
+  const kept = Math.min(rows, Q);
+  const out = new Float32Array(H * kept * T);
+  for (let h = 0; h < H; h++) out.set(Array.from(data).slice((h * Q + Q - kept) * T, (h + 1) * Q * T), h * kept * T);
+  return { dims: [H, kept, T], data: out };
+}
+
+/** What each head would read, in time order: exact rows as they lie, encoded ones through their graph. */
+async function readBack(
+  layer: CacheLayer,
+  part: Part,
+  encoder: ReturnType<typeof createEncoder>,
+): Promise<Float32Array[]> {
+  const D = layer.shape.headSize;
+  const out: Float32Array[] = [];
+  for (const [h, table] of layer.tables.entries()) {
+    const rows = new Float32Array(table.count * D);
+    const restored = await Promise.all(
+      layer.stores[part].map((store) => (store.codes.has('rows') ? undefined : encoder.restore(store, h))),
+    );
+    for (const [t, e] of inTimeOrder(table).entries()) {
+      const index = table.store[part][e]!;
+      const from = table.slot[part][e]! * D;
+      const stored = layer.stores[part][index]!.codes.get('rows')?.[h] ?? restored[index]!;
+      const row = stored.subarray(from, from + D);
+      rows.set(row instanceof Uint16Array ? Float32Array.from(row, fromHalfBits) : row, t * D);
+    }
+    out.push(rows);
+  }
+  return out;
+}
