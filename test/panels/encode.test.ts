@@ -90,7 +90,7 @@ test('bands of memory sum to what is held, and held is the sum over zones and pa
     const held = run.log.get('bytes.held')!;
     const width = run.info.zones.length * byteParts.length;
     for (let row = 0; row < held.rows; row++) {
-      const sum = held.data.subarray(row * width, (row + 1) * width).reduce((a, b) => a + b, 0);
+      const sum = Array.from(held.data.subarray(row * width, (row + 1) * width), Number).reduce((a, b) => a + b, 0);
       const bands = memory.bands.reduce((total, band) => total + band.bytes[row]!, 0);
       assert.ok(Math.abs(bands - sum) < 1e-6 * sum, `row ${row} of ${run.info.method.name}`);
       assert.ok(memory.held[row]! >= memory.claimed![row]!, 'held is not less than claimed');
