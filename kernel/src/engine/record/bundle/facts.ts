@@ -19,7 +19,8 @@ export interface RunFacts {
   evicted: { entries: number; tokens: number };
   /** Attention of the newest query on the first tokens. */
   sinks?: { share: number; mean: number; layer: number; queryHead: number; mass: number };
-  /** Mean over layers, NaN where nothing of the part was quantized. */
+  /** Signal to error in dB, mean over layers, NaN where nothing of the part was quantized; relative error of the attention
+   *  output that the rows stored last brought, mean over heads. */
   quantization?: { snrKeys: number; snrValues: number; output: number };
   /** Median of the decoding steps; NaN without one. */
   stepMs: number;

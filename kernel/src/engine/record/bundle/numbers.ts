@@ -1,4 +1,4 @@
-/** How numbers are written: shares in whole percent, bytes in binary units with two decimals, counts with commas. */
+/** How numbers are written: shares in whole percent or, below one, in one digit, bytes in binary units with two decimals, counts with commas. */
 
 export function counted(n: number, noun = ''): string {
   const text = Math.round(n)
@@ -9,7 +9,7 @@ export function counted(n: number, noun = ''): string {
 
 export function percent(share: number): string {
   const value = share * 100;
-  return `${value > 0 && value < 1 ? value.toFixed(1) : Math.round(value)} %`;
+  return `${value > 0 && value < 1 ? Number(value.toPrecision(1)) : Math.round(value)} %`;
 }
 
 /** Bytes in the largest binary unit that leaves at least one before the point. */

@@ -60,7 +60,10 @@ export function rowsOf(facts: RunFacts, leftOut: string): Fact[] {
       known(quantization.snrKeys, (n) => `keys ${n.toFixed(1)} dB`),
       known(quantization.snrValues, (n) => `values ${n.toFixed(1)} dB`),
     ].filter(Boolean);
-    const output = known(quantization.output, (n) => `; attention output off by ${percent(n)}`);
+    const output = known(
+      quantization.output,
+      (n) => `; the rows stored last move the attention output by ${percent(n)}`,
+    );
     add('quantization', `signal to error: ${sides.join(', ') || 'nothing was quantized yet'}${output}`);
   }
   add('departures', method.departures.join('; '));
