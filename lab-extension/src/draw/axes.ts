@@ -78,11 +78,11 @@ export function createAxes(host: HTMLElement, onZoom: () => void): Axes {
     onZoom();
   };
 
-  node.addEventListener('dblclick', () => {
+  const showAll = () => {
     zoomed = new Map();
     shown = '';
     onZoom();
-  });
+  };
 
   return {
     node,
@@ -104,6 +104,7 @@ export function createAxes(host: HTMLElement, onZoom: () => void): Axes {
             listening = true;
             (element as PlotlyElement).on('plotly_relayout', followZoom);
             (element as PlotlyElement).on('plotly_relayouting', followZoom);
+            (element as PlotlyElement).on('plotly_doubleclick', showAll);
           }
         })
         .catch((error: unknown) => {

@@ -83,6 +83,7 @@ export function createPanel(
   host.tabIndex = 0;
   host.setAttribute('role', 'img');
   const table = part('div', 'table');
+  table.tabIndex = 0;
   table.hidden = true;
   const missing = part('div', 'missing');
   missing.hidden = true;
@@ -119,12 +120,14 @@ export function createPanel(
     table.hidden = !table.hidden;
     host.hidden = !table.hidden;
     tableButton.setAttribute('aria-pressed', String(!table.hidden));
+    (table.hidden ? host : table).focus();
     draw();
   };
   tableButton.addEventListener('click', toggleTable);
   enlargeButton.addEventListener('click', () => page.enlarge(kind.id));
-  host.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+  node.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLButtonElement) return;
+    if (event.target === table && event.key !== 't' && event.key !== 'Escape') return;
     if (!pressed(event.key)) return;
     event.preventDefault();
     event.stopPropagation();
@@ -143,7 +146,8 @@ export function createPanel(
       const selection = drawing.step(...move);
       if (selection) previewSelection(store, selection);
     } else if (key === 'Enter') lockSelection(store, store.preview);
-    else if (key === 'Escape') clearSelection(store);
+    else if (key === 'Escape' && (Object.keys(store.locked).length || Object.keys(store.preview).length))
+      clearSelection(store);
     else if (key === 't') toggleTable();
     else if (key === '[' && run) pinStep(store, shownStep(store, run) - 1);
     else if (key === ']' && run) pinStep(store, shownStep(store, run) + 1);
