@@ -14,7 +14,7 @@ class BundleWidget extends Widget implements IRenderMime.IRenderer {
     this.#lab = undefined;
     this.addClass('kvlab-bundle');
     try {
-      const { header, buffer, leftOut } = readBundle(model.data[bundleMime]);
+      const { header, buffer, leftOut } = await readBundle(model.data[bundleMime]);
       const store = createStore();
       this.#lab = createLab(store);
       this.node.replaceChildren(this.#lab.node);

@@ -1,6 +1,7 @@
 /** The display bundle of a finished run: four forms that say the same, safe and small enough to be saved. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inflateSync } from 'node:zlib';
 import { type Bundle, bundleMime, type Columns, decodeFrame, encodeFrame, type Frame, mergeFrames } from 'kvlab/frame';
 import { runBundle } from '../../kernel/src/engine/record/bundle/bundle.ts';
 import { recordedRun } from '../panels/recorded-run.ts';
@@ -20,7 +21,7 @@ async function formsOf(snapshot: Frame) {
 }
 
 const columnsOf = ({ header, base64 }: Bundle): Columns => {
-  const bytes = Buffer.from(base64, 'base64');
+  const bytes = inflateSync(Buffer.from(base64, 'base64'));
   return decodeFrame(header, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
 };
 

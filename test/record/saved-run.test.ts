@@ -1,7 +1,8 @@
 /** The lab's own reader opens the bundle that the kernel writes, and finds in it what the run recorded. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bundleMime, decodeFrame, type Frame, mergeFrames } from 'kvlab/frame';
+import { deflateSync } from 'node:zlib';
+import { type Bundle, bundleMime, decodeFrame, type Frame, mergeFrames } from 'kvlab/frame';
 import { runBundle } from '../../kernel/src/engine/record/bundle/bundle.ts';
 import { replayHolding } from '../../kernel/src/engine/record/bundle/survival.ts';
 import { readBundle } from '../../lab-extension/src/store/bundle.ts';
@@ -11,7 +12,7 @@ import { recordedRun } from '../panels/recorded-run.ts';
 
 async function reopened(snapshot: Frame) {
   const { bundle } = await runBundle(snapshot);
-  const { header, buffer, leftOut } = readBundle(JSON.parse(JSON.stringify(bundle[bundleMime])));
+  const { header, buffer, leftOut } = await readBundle(JSON.parse(JSON.stringify(bundle[bundleMime])));
   return { run: runOf(header, buffer), leftOut };
 }
 
@@ -41,4 +42,15 @@ test('bytes and sinks of the last step are in every reopened run', async () => {
       assert.deepEqual([...after], [...before[name]!.data.subarray(-size)], `${method} ${name}`);
     }
   }
+});
+
+test('a bundle that unpacks without end, or not at all, is refused before it fills the memory', async () => {
+  const { bundle } = await runBundle(
+    [...recordedRun({ steps: 4, layers: 2, queryHeads: 4, kvHeads: 2 })].reduce(mergeFrames),
+  );
+  const sound = bundle[bundleMime] as Bundle;
+  const zeros = deflateSync(Buffer.alloc(64 * 2 ** 20)).toString('base64');
+  await assert.rejects(readBundle({ ...sound, base64: zeros }), /unpacks to more than 16 MiB/);
+  await assert.rejects(readBundle({ ...sound, base64: 'AAAA' }), /its buffer is damaged/);
+  await assert.rejects(readBundle({ ...sound, packed: 'zip' }), /packed by zip, which is not known/);
 });

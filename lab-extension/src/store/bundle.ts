@@ -5,15 +5,19 @@ import { type FrameHeader, frameVersion } from 'kvlab/frame';
 export const bundleLimit = 16 * 2 ** 20;
 
 /** Checks a bundle and decodes its buffer. Throws with what is wrong. */
-export function readBundle(data: unknown): { header: FrameHeader; buffer: ArrayBuffer; leftOut: string } {
+export async function readBundle(
+  data: unknown,
+): Promise<{ header: FrameHeader; buffer: ArrayBuffer; leftOut: string }> {
   const fail = (what: string): never => {
     throw new Error(`bundle: ${what}; run the cell again to make a new one`);
   };
   if (typeof data !== 'object' || data === null) fail(`the output holds ${data === null ? 'null' : typeof data}`);
-  const { version, header, base64, leftOut } = data as Record<string, unknown>;
+  const { version, header, base64, packed, leftOut } = data as Record<string, unknown>;
   if (version !== frameVersion) fail(`version is ${String(version)}, this reader knows ${frameVersion}`);
   if (typeof base64 !== 'string') return fail('it has no buffer');
   if (base64.length * 0.75 > bundleLimit) fail(`its buffer is larger than ${bundleLimit / 2 ** 20} MiB`);
+  if (packed !== undefined && packed !== 'deflate')
+    fail(`its buffer is packed by ${String(packed)}, which is not known`);
   const checked = checkHeader(header, fail);
   let bytes: string;
   try {
@@ -21,8 +25,25 @@ export function readBundle(data: unknown): { header: FrameHeader; buffer: ArrayB
   } catch {
     return fail('its buffer is not base64');
   }
-  const buffer = Uint8Array.from(bytes, (c) => c.charCodeAt(0)).buffer;
+  const stored = Uint8Array.from(bytes, (c) => c.charCodeAt(0));
+  const buffer = packed ? await inflated(stored, fail) : stored.buffer;
   return { header: checked, buffer, leftOut: typeof leftOut === 'string' ? leftOut : '' };
+}
+
+/** Unpacks a buffer and stops at the limit, whatever the rest would become. */
+async function inflated(stored: Uint8Array<ArrayBuffer>, fail: (what: string) => never): Promise<ArrayBuffer> {
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  const reader = new Blob([stored]).stream().pipeThrough(new DecompressionStream('deflate')).getReader();
+  for (;;) {
+    const { done, value } = await reader.read().catch(() => fail('its buffer is damaged'));
+    if (done) return new Blob(parts).arrayBuffer();
+    parts.push(value);
+    size += value.length;
+    if (size <= bundleLimit) continue;
+    await reader.cancel();
+    fail(`its buffer unpacks to more than ${bundleLimit / 2 ** 20} MiB`);
+  }
 }
 
 function checkHeader(header: unknown, fail: (what: string) => never): FrameHeader {

@@ -243,6 +243,8 @@ export interface Bundle {
   version: typeof frameVersion;
   header: FrameHeader;
   base64: string;
+  /** How the buffer was packed before it was written in base64; missing where it was not. */
+  packed?: 'deflate';
   /** What was left out to stay under the size limit, in words; empty when nothing was. */
   leftOut: string;
 }

@@ -22,7 +22,7 @@ export async function runBundle(
   const picture = drawRun(facts, columns, header.texts);
   const base64 = base64Of(await pngOf(picture));
   const size = { width: picture.width / density, height: picture.height / density };
-  const { bundle: forPanels, leftOut } = fitBundle(header, columns);
+  const { bundle: forPanels, leftOut } = await fitBundle(header, columns);
   return {
     bundle: {
       ...(forPanels && { [bundleMime]: forPanels }),

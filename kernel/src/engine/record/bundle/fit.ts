@@ -1,6 +1,7 @@
 /** Makes the snapshot of a run small enough for a notebook, and says in words what that cost. */
 import { type Bundle, type Column, type Columns, encodeFrame, type FrameHeader, frameVersion } from '../frame.ts';
 import { base64Of } from './base64.ts';
+import { deflated } from './deflate.ts';
 
 /** Largest size of the bundle's JSON in bytes. */
 export const bundleBytes = 256 * 1024;
@@ -40,35 +41,62 @@ const cuts: readonly Cut[] = [
 ];
 
 /** Makes the bundle of a run, with as few cuts as bring it under the limit. There is none for a run that never fits. */
-export function fitBundle(
+export async function fitBundle(
   header: FrameHeader,
   columns: Columns,
   limit = bundleBytes,
-): { bundle?: Bundle; leftOut: string } {
-  if (sizeOf(header, columns, '') <= limit) return { bundle: packed(header, columns, ''), leftOut: '' };
-  const narrow = mapped(columns, narrowest);
+): Promise<{ bundle?: Bundle; leftOut: string }> {
+  const weights = await weigh(columns);
+  // Weights are of columns packed one by one; packed together they may come to a little more, so the aim can be lowered.
+  for (let aim = limit; aim > limit / 2; aim *= 0.95) {
+    const made = chooseCuts(header, columns, weights, aim);
+    if (!made) break;
+    const leftOut = wordsFor(made);
+    const bundle = await packed(header, cutBy(columns, made), leftOut);
+    if (new TextEncoder().encode(JSON.stringify(bundle)).length <= limit) return { bundle, leftOut };
+  }
+  return { leftOut: 'the panels of this run, which is too long for a notebook' };
+}
+
+/** The cuts that bring a run under the limit as far as its weights tell, or nothing where all of them do not. */
+function chooseCuts(
+  header: FrameHeader,
+  columns: Columns,
+  weights: ReadonlyMap<string, number>,
+  limit: number,
+): Set<number> | undefined {
   const made = new Set<number>();
-  const fits = () => sizeOf(header, cutBy(narrow, made), wordsFor(made)) <= limit;
+  const fits = () => estimate(header, columns, weights, made) <= limit;
   for (let i = 0; i < cuts.length && !fits(); i++) made.add(i);
-  if (!fits()) return { leftOut: 'the panels of this run, which is too long for a notebook' };
+  if (!fits()) return undefined;
   // A late cut can be so large that earlier ones were for nothing: those are taken back, the latest first.
   for (const i of [...made].reverse()) {
     made.delete(i);
     if (!fits()) made.add(i);
   }
-  const leftOut = wordsFor(made);
-  return { bundle: packed(header, cutBy(narrow, made), leftOut), leftOut };
+  return made;
 }
 
-function packed(header: FrameHeader, columns: Columns, leftOut: string): Bundle {
+async function packed(header: FrameHeader, columns: Columns, leftOut: string): Promise<Bundle> {
   const { columns: _, ...rest } = header;
   const frame = encodeFrame({ ...rest, snapshot: true }, columns);
-  return {
-    version: frameVersion,
-    header: frame.header,
-    base64: base64Of(new Uint8Array(frame.buffer)),
-    leftOut,
-  };
+  const base64 = base64Of(await deflated(new Uint8Array(frame.buffer)));
+  return { version: frameVersion, header: frame.header, base64, packed: 'deflate', leftOut };
+}
+
+/** Packed bytes of each column; events that stay when only leaving is kept are weighed under `leaving:`. */
+async function weigh(columns: Columns): Promise<Map<string, number>> {
+  const weights = new Map<string, number>();
+  const leaving = Object.entries(leavingOnly(columns)).filter(([name]) => isEvent(name));
+  for (const [name, { data }] of [
+    ...Object.entries(columns),
+    ...leaving.map(([name, column]) => [`leaving:${name}`, column] as const),
+  ])
+    weights.set(
+      name,
+      (await deflated(new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength))).length,
+    );
+  return weights;
 }
 
 function cutBy(columns: Columns, made: ReadonlySet<number>): Columns {
@@ -89,28 +117,25 @@ function wordsFor(made: ReadonlySet<number>): string {
   return [...said, ...steps].join(', ');
 }
 
-/** Bytes of a bundle's JSON, counted without packing its buffer. */
-function sizeOf(header: FrameHeader, columns: Columns, leftOut: string): number {
-  const empty = mapped(columns, (column) => ({ ...column, data: column.data.subarray(0, 0) }));
-  const frame = encodeFrame(header, empty);
-  const text = JSON.stringify({ version: frameVersion, header: frame.header, base64: '', leftOut });
-  const buffer = Object.values(columns).reduce((sum, { data }) => sum + Math.ceil(data.byteLength / 8) * 8, 0);
-  // Offsets are 0 in the header that was counted: each can need up to seven digits more.
-  return new TextEncoder().encode(text).length + 7 * frame.header.columns.length + Math.ceil(buffer / 3) * 4;
-}
-
-/** The same numbers in the smallest type that holds them all; fractions and missing values keep theirs. */
-function narrowest(column: Column): Column {
-  const { data } = column;
-  if (data instanceof Float32Array || data instanceof Uint8Array) return column;
-  let most = 0;
-  for (const value of data) {
-    if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32) return column;
-    if (value > most) most = value;
-  }
-  const narrow =
-    most < 2 ** 8 ? Uint8Array.from(data) : most < 2 ** 16 ? Uint16Array.from(data) : Uint32Array.from(data);
-  return narrow.byteLength < data.byteLength ? { ...column, data: narrow } : column;
+/** Bytes of a bundle's JSON, without packing its buffer. */
+function estimate(
+  header: FrameHeader,
+  columns: Columns,
+  weights: ReadonlyMap<string, number>,
+  made: ReadonlySet<number>,
+): number {
+  const chosen = cuts.filter((_, i) => made.has(i));
+  const left = keep(columns, (name) => !chosen.some(({ drops }) => drops?.test(name)));
+  const part = 1 / 2 ** halvings(made);
+  const moves = chosen.some(({ change }) => change);
+  let buffer = 0;
+  for (const name of Object.keys(left))
+    buffer += weights.get(moves && isEvent(name) ? `leaving:${name}` : name)! * (isStep(name) ? part : 1);
+  const empty = mapped(left, (column) => ({ ...column, data: column.data.subarray(0, 0) }));
+  const text = JSON.stringify({ header: encodeFrame(header, empty).header, leftOut: wordsFor(made) });
+  // Offsets are 0 in the header that was counted: each can need up to eight digits more.
+  const rest = 100 + 8 * Object.keys(left).length;
+  return new TextEncoder().encode(text).length + rest + (Math.ceil(buffer) / 3) * 4;
 }
 
 /** Keeps events by which an entry leaves the cache or comes back to it. */

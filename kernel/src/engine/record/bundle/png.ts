@@ -1,4 +1,5 @@
 /** Writes a picture as PNG: eight bits a channel, each row stored as its difference from the row above. */
+import { deflated } from './deflate.ts';
 import type { Picture } from './paint.ts';
 
 const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -27,11 +28,6 @@ export async function pngOf(picture: Picture): Promise<Uint8Array> {
     chunk('IEND', new Uint8Array(0)),
   ];
   return new Uint8Array(await new Blob(parts).arrayBuffer());
-}
-
-async function deflated(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream('deflate'));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 function chunk(type: string, data: Uint8Array): Uint8Array<ArrayBuffer> {
