@@ -135,12 +135,12 @@ export async function feedPrompt(
 ): Promise<Float32Array> {
   const { method } = sequence;
   if (ids.length === 0) throw new Error(`${method.name}: the prompt is empty; give at least one token`);
-  checkContext(sequence, ids.length);
   if (sequence.promptLength === 0) {
     sequence.promptLength = ids.length;
     const { layers, kvHeads, headSize } = sequence.model.config;
     sequence.allocated = allocateBudget(method, layers, kvHeads, headSize, ids.length);
   }
+  checkContext(sequence, ids.length);
   sequence.step++;
   const windows = windowsOf(sequence);
   const closesUp = !method.declaration.attend.ruleOf('fresh').storesRotated;
@@ -178,12 +178,17 @@ export async function feedToken(sequence: Sequence, id: number, options: FeedOpt
   }
 }
 
-function checkContext({ model, method, ids }: Sequence, more: number): void {
+/** Refuses tokens whose positions the model does not know; a method that closes up positions is bound by what it holds. */
+function checkContext({ model, method, allocated, ids }: Sequence, more: number): void {
   const { context } = model.config;
   const closesUp = !method.declaration.attend.ruleOf('fresh').storesRotated && method.when.length > 0;
-  if (!closesUp && ids.length + more > context)
+  const held = method.declaration.select.keys.reduce(
+    (n, { zone, rule }) => n + (rule.amount ?? Math.max(...(allocated?.get(zone) ?? [Number.POSITIVE_INFINITY]))),
+    0,
+  );
+  if (!(closesUp && held < context) && ids.length + more > context)
     throw new RangeError(
-      `${model.name}: ${ids.length + more} tokens are more than its context of ${context}; shorten the prompt or use a method that closes up positions (StreamingLLM)`,
+      `${model.name}: ${ids.length + more} tokens are more than its context of ${context}; shorten the prompt or use a method that closes up positions and holds less (StreamingLLM)`,
     );
 }
 
