@@ -88,8 +88,8 @@ function isIdle(parent: Header): (message: Message) => boolean {
   return (message) => fits(message) && message.content.execution_state === 'idle';
 }
 
-/** Connects to a running kernel. */
-export async function connect(connection: Connection): Promise<Client> {
+/** Connects to a running kernel. One that does not welcome is asked for its info until something is published. */
+export async function connect(connection: Connection, welcomes = true): Promise<Client> {
   const sign = signer(connection.signature_scheme, connection.key);
   const url = (port: number) => `tcp://${connection.ip}:${port}`;
   const session = randomUUID();
@@ -203,23 +203,33 @@ export async function connect(connection: Connection): Promise<Client> {
   };
   iopub.connect(url(connection.iopub_port));
   iopub.subscribe('');
-  await client.until(({ header }) => header.msg_type === 'iopub_welcome');
+  if (welcomes) await client.until(({ header }) => header.msg_type === 'iopub_welcome');
+  else
+    for (let tries = 0; published.length === 0 && tries < 200; tries++) {
+      client.send('shell', 'kernel_info_request');
+      await client.until(() => true, 100).catch(() => undefined);
+    }
   return client;
+}
+
+export interface StartOptions {
+  key?: string;
+  folder?: string;
+  env?: NodeJS.ProcessEnv;
+  /** Program and arguments of another kernel, given the connection file. */
+  command?: (connectionFile: string) => [string, ...string[]];
+  welcomes?: boolean;
 }
 
 /** Starts a kernel in a folder of its own and waits until it answers. */
 export async function startKernel({
   key = 'a key of the tests',
   folder = '',
-  main = kernelMain,
   env = {},
-}: {
-  key?: string;
-  folder?: string;
-  main?: string;
-  env?: NodeJS.ProcessEnv;
-} = {}): Promise<TestKernel> {
-  if (!existsSync(main)) throw new Error(`test: ${main} is missing; run npm run build -w kernel`);
+  command = (file) => [process.execPath, kernelMain, file],
+  welcomes = true,
+}: StartOptions = {}): Promise<TestKernel> {
+  if (!existsSync(kernelMain)) throw new Error(`test: ${kernelMain} is missing; run npm run build -w kernel`);
   const own = mkdtempSync(join(tmpdir(), 'kvlab-test-'));
   const cwd = folder || own;
   const [shell, control, iopub, stdin, hb] = await freePorts(5);
@@ -236,7 +246,8 @@ export async function startKernel({
   };
   const file = join(own, 'connection.json');
   writeFileSync(file, JSON.stringify(connection));
-  const child = spawn(process.execPath, [main, file], {
+  const [program, ...args] = command(file);
+  const child = spawn(program, args, {
     cwd,
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, ...env },
@@ -246,7 +257,7 @@ export async function startKernel({
     log += text;
   });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  const client = await connect(connection);
+  const client = await connect(connection, welcomes);
   await client.request('shell', 'kernel_info_request');
   return {
     ...client,
@@ -254,7 +265,7 @@ export async function startKernel({
     connection,
     folder: cwd,
     log: () => log,
-    connect: () => connect(connection),
+    connect: () => connect(connection, welcomes),
     async stop() {
       if (child.exitCode === null && child.signalCode === null)
         client.send('control', 'shutdown_request', { restart: false });

@@ -1,5 +1,5 @@
 /** The TypeScript language service over the cells of one notebook. */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -33,7 +33,8 @@ const options: ts.CompilerOptions = {
   // Emit is CommonJS with `require` replaced by modules that were imported before; resolution is that of `import`.
   module: ts.ModuleKind.CommonJS,
   moduleResolution: ts.ModuleResolutionKind.Bundler,
-  lib: ['lib.esnext.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts', 'lib.dom.asynciterable.d.ts'],
+  // The web platform without a page: there is no document here, and its types would take a third of the reading time.
+  lib: ['lib.esnext.d.ts', 'lib.webworker.d.ts', 'lib.webworker.iterable.d.ts', 'lib.webworker.asynciterable.d.ts'],
   types: [],
   strict: true,
   // A notebook is written quickly: parameters without types and values that may be missing are allowed.
@@ -98,6 +99,9 @@ export function openProgram(folder: string): CellProgram {
   const fileExists = (file: string) => texts.has(file) || ts.sys.fileExists(file);
   const files = { ...ts.sys, readFile, fileExists };
 
+  const snapshots = new Map<string, { version: string; snapshot: ts.IScriptSnapshot }>();
+  const versionOf = (file: string) => String(known(file)?.version ?? (isLocal(file) ? modified(file) : 1));
+
   function resolveName(written: string, from: string): ts.ResolvedModuleFull | undefined {
     const name = written.startsWith('file:') ? fileURLToPath(written) : written;
     const cell = name.startsWith('./') ? cellPattern.exec(name) : null;
@@ -122,15 +126,17 @@ export function openProgram(folder: string): CellProgram {
   const host: ts.LanguageServiceHost = {
     getCompilationSettings: () => options,
     getScriptFileNames: () => [...typeFiles, globalsFile, draft],
-    getScriptVersion: (file) => String(known(file)?.version ?? (isLocal(file) ? modified(file) : 1)),
+    getScriptVersion: versionOf,
+    // The service asks for every file before every answer, so what was read is kept.
     getScriptSnapshot(file) {
-      const text = known(file)?.text;
-      if (text !== undefined) return ts.ScriptSnapshot.fromString(text);
-      try {
-        return ts.ScriptSnapshot.fromString(readFileSync(file, 'utf8'));
-      } catch {
-        return undefined;
-      }
+      const version = versionOf(file);
+      const held = snapshots.get(file);
+      if (held?.version === version) return held.snapshot;
+      const text = known(file)?.text ?? ts.sys.readFile(file);
+      if (text === undefined) return undefined;
+      const snapshot = ts.ScriptSnapshot.fromString(text);
+      snapshots.set(file, { version, snapshot });
+      return snapshot;
     },
     // Comments are read when asked for, see documentation.ts.
     jsDocParsingMode: ts.JSDocParsingMode.ParseNone,

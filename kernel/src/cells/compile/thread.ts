@@ -58,7 +58,7 @@ port.on('message', ({ id, request }: { id: number; request: CompilerRequest }) =
 });
 // The library files are read once, before the first cell asks for them.
 try {
-  compiler.complete('console.', 8);
+  compiler.inspect('', 0, 0);
   flushCompileCache();
 } catch {
   // The first request meets the same error and reports it.
