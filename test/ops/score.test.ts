@@ -235,3 +235,20 @@ test('a score runs in the attention if it needs rows or new tokens, and in the k
   assert.ok(inAttention.every((name) => where(name) === 'attention'));
   assert.ok(inKeepPass.every((name) => where(name) === 'keep pass'));
 });
+
+test('query head h belongs to key head h / G, not h mod Hkv', () => {
+  const attention = [0, 1, 2, 3].map((h) => [[0, 1, 2, 3].map((t) => Number(h === t))]);
+  const found = score('accumulatedAttention', { attention, score: tensor([2, 4]) }).score!;
+  assert.deepEqual(list(found), [1, 1, 0, 0, 0, 0, 1, 1]);
+});
+
+test('columns of the window itself score nothing, whatever their queries look at', () => {
+  const attention = [[[0.1, 0.2, 0.7, 0], [0.1, 0.1, 0.1, 0.7]]]; // biome-ignore format: one row a query
+  assert.deepEqual(list(score('windowAttention', { attention }, { pool: 'none' }).score), [0.2, 0.3, 0, 0]);
+});
+
+test('a score that is the mean over heads is the same for all of them', () => {
+  const attention = [[[0.8, 0.2, 0]], [[0.2, 0.8, 0]]];
+  const found = score('windowAttention', { attention }, { pool: 'none', heads: 'mean' }, now({ Hkv: 2 })).score;
+  assert.deepEqual(list(found), [0.5, 0.5, 0, 0.5, 0.5, 0]);
+});
