@@ -103,7 +103,6 @@ export function createAxes(host: HTMLElement, onZoom: () => void): Axes {
           if (!listening) {
             listening = true;
             (element as PlotlyElement).on('plotly_relayout', followZoom);
-            (element as PlotlyElement).on('plotly_relayouting', followZoom);
             (element as PlotlyElement).on('plotly_doubleclick', showAll);
           }
         })
@@ -139,6 +138,7 @@ export const plotConfig = {
   displayModeBar: false,
   doubleClick: false,
   scrollZoom: false,
+  showTips: false,
   responsive: false,
   staticPlot: false,
 } as const;

@@ -92,19 +92,13 @@ function aboutStep(run: Run, step: number): Phrase[] {
 }
 
 function aboutHead(drawing: EvictionDrawing, head: HeadChoice, run: Run, step: number): Phrase[] {
-  const row = Math.min(drawing.rows - 1, Math.floor(step / drawing.rowBin));
-  const counts = new Map<string, number>();
-  for (let column = 0; column < drawing.columns; column++) {
-    const state = drawing.cells[row * drawing.columns + column]!;
-    const zone = drawing.zones[state - cellHeld]?.name;
-    if (state >= cellHeld && zone) counts.set(zone, (counts.get(zone) ?? 0) + 1);
-  }
-  const parts = [...counts].map(([zone, count]) => `${count} ${zone}`).join(', ');
-  const binned = drawing.columnBin > 1 ? ' columns' : '';
+  const parts = drawing.zones.flatMap(({ name }, zone) =>
+    drawing.held[zone] ? [`${drawing.held[zone]} ${name}`] : [],
+  );
   return [
     { text: `Layer ${head.layer} kv head ${head.kvHead} at step ${step} of ${run.info.method.name}: ` },
-    { text: parts || 'nothing held', strong: true },
-    { text: `${binned}.` },
+    { text: parts.join(', ') || 'nothing held', strong: true },
+    { text: '.' },
   ];
 }
 

@@ -34,6 +34,8 @@ export interface EvictionDrawing extends MapFit {
   /** All heads: value at the far end of the ramp. */
   most: number;
   zones: { name: string; tone: Tone }[];
+  /** One head: tokens in each zone at the step that is shown, whatever part of them the map shows. */
+  held: number[];
   /** Tokens of the newest zone `recent` at the step that is shown, for its name beside the diagonal; 0 without one. */
   recent: number;
   words: WordCandidate[];
@@ -47,6 +49,7 @@ export function encodeEviction(run: Run, step: number, head: HeadChoice | undefi
   const cells = new Uint16Array(columns * rows);
   const history = head && headHistory(run, head.layer, head.kvHead, 'keys', step + 1);
   const tokens = logColumn(run, 'token.step')?.rows ?? 0;
+  const newest = history?.subarray(step * tokens, (step + 1) * tokens);
   for (let row = 0; row < rows && row * rowBin <= step; row++) {
     const at = Math.min(step, row * rowBin + rowBin - 1);
     const seen = Math.min(tokens, seenAtStep(run, at));
@@ -64,8 +67,9 @@ export function encodeEviction(run: Run, step: number, head: HeadChoice | undefi
     cells,
     most: headCount(run.info),
     zones: run.info.zones.map((name) => ({ name, tone: zoneTone(name) })),
+    held: run.info.zones.map((_, zone) => newest?.reduce((count, z) => count + (z === zone ? 1 : 0), 0) ?? 0),
     recent: recentLength(run, step, head),
-    words: importantWords(run, step, history?.subarray(step * tokens, (step + 1) * tokens)),
+    words: importantWords(run, step, newest),
   };
 }
 

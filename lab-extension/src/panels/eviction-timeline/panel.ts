@@ -131,6 +131,9 @@ function layoutMap(
   };
   const all: readonly [number, number] = [0, columns.count * columns.bin];
   const shown = zoomed ?? all;
+  const from = Math.max(0, Math.floor(shown[0]));
+  const count = Math.max(1, Math.min(positions, Math.ceil(shown[1])) - from);
+  const bin = zoomed ? fitCells(count, whole.width * surface.density).bin : columns.bin;
   const ticksOf = ([from, to]: readonly [number, number]) =>
     roundTicks([Math.max(0, from), Math.min(positions, to)], whole.width < 300 ? 3 : 5);
   const area: PlotArea = {
@@ -139,7 +142,7 @@ function layoutMap(
       range: all,
       ticks: ticksOf(shown).map((t) => t + 0.5),
       labels: ticksOf(shown).map(String),
-      title: axisTitle(columns.bin, rows.bin),
+      title: axisTitle(bin, rows.bin),
       line: true,
     },
     y: {
@@ -153,10 +156,6 @@ function layoutMap(
     },
     zoom: 'x',
   };
-  if (!zoomed) return { area, fit: { from: 0, positions, steps, columnBin: columns.bin, rowBin: rows.bin } };
-  const from = Math.max(0, Math.floor(shown[0]));
-  const count = Math.max(1, Math.min(positions, Math.ceil(shown[1])) - from);
-  const { bin } = fitCells(count, whole.width * surface.density);
   return { area, fit: { from, positions: count, steps, columnBin: bin, rowBin: rows.bin } };
 }
 
