@@ -3,6 +3,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Method } from '@kvlab/ops';
 import type { ColumnTable } from 'arquero';
+import { type FitOptions, fittedFor } from './engine/fit/fitted.ts';
 import { type LoadOptions, loadModel, type Model } from './engine/model/load.ts';
 import { type AnyOperator, createOperate, createOps, type OperateOptions, type Ops } from './engine/operate/operate.ts';
 import type { OperatorInput } from './engine/operate/value.ts';
@@ -156,7 +157,9 @@ async function open(path: string): Promise<OpenedRun> {
 }
 
 async function labGenerate(model: Model, prompt: Prompt, options: GenerateOptions = {}): Promise<LabRun> {
-  return finish(await generate(model, prompt, options, stage()));
+  const line = progressLine('fit');
+  const onFit = (fit: string, share: number) => line.say(`fitting ${fit}: ${Math.round(100 * share)} %`);
+  return finish(await generate(model, prompt, { onFit, ...options }, stage()));
 }
 
 async function labCompare(model: Model, prompt: Prompt, options: CompareOptions): Promise<Comparison> {
@@ -196,6 +199,10 @@ export const lab = {
   generate: labGenerate,
   score: labScore,
   compare: labCompare,
+  /** Runs what a method has to calibrate on this model; the other functions do it by themselves when it is missing. */
+  fit: async (model: Model, method: Method, options: FitOptions = {}): Promise<void> => {
+    await fittedFor(model, method, { signal: host()?.signal(), ...options });
+  },
   /** Applies a method to the tensors of one layer, without a model. */
   apply: async (method: Method, tensors: LayerTensors): Promise<Applied> =>
     apply(method, tensors, await eagerRuntime()),

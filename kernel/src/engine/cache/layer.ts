@@ -20,6 +20,8 @@ export interface CacheShape {
   /** Keys are stored with their rotary position. */
   rotated: boolean;
   columns: readonly string[];
+  /** Zone of entries that stand for several tokens that left; -1 = none. */
+  syntheticZone: number;
   /** Position rules of the zones. */
   attend: Method['declaration']['attend'];
 }
@@ -70,6 +72,7 @@ export function cacheShape(method: Method, kvHeads: number, headSize: number, co
     rotated,
     columns,
     attend,
+    syntheticZone: 'zone' in declaration.compensate ? zones.indexOf(String(declaration.compensate.zone)) : -1,
   };
 }
 
@@ -158,8 +161,9 @@ export function forkLayer(layer: CacheLayer): CacheLayer {
   };
 }
 
-/** Absolute positions that a head holds, in time order. */
+/** Absolute positions of the tokens that a head holds, in time order; entries that stand for several are left out. */
 export function keptPositions(layer: CacheLayer, kvHead: number): Int32Array {
   const table = layer.tables[kvHead]!;
-  return Int32Array.from(inTimeOrder(table), (e) => table.position[e]!);
+  const tokens = inTimeOrder(table).filter((e) => table.zone.keys[e] !== layer.shape.syntheticZone);
+  return tokens.map((e) => table.position[e]!);
 }

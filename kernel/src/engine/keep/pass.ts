@@ -3,6 +3,7 @@ import {
   type Allocated,
   type AllocationRequest,
   assignZones,
+  type Fitted,
   leaves,
   type Method,
   type Part,
@@ -14,6 +15,7 @@ import type { Encoder } from './encoder.ts';
 import { type Move, moveRows } from './moves.ts';
 import type { Observer } from './observer.ts';
 import { type ScoreFacts, scoredByPass, scoreHeld } from './score.ts';
+import { addSynthetic, type Synthetic, standIn } from './synthetic.ts';
 
 export interface KeepMoment {
   step: number;
@@ -46,9 +48,13 @@ export function allocateBudget(
   kvHeads: number,
   headSize: number,
   promptLength: number,
+  fitted?: Fitted,
 ): Allocated {
   try {
-    return method.declaration.allocate.allocate(requestOf(method, layers, kvHeads, headSize, promptLength));
+    return method.declaration.allocate.allocate({
+      ...requestOf(method, layers, kvHeads, headSize, promptLength),
+      fitted,
+    });
   } catch (error) {
     throw new RangeError(`${method.name}: ${(error as Error).message}`);
   }
@@ -136,9 +142,14 @@ export async function keepPass(
       collectMoves(layer, l, h, { keys, values }, select.keys === select.values, moves, observer);
     });
   }
+  const standIns: Synthetic[] = [];
+  if (layers[0] && layers[0].shape.syntheticZone >= 0)
+    for (const { layer, kvHead, entries } of leaving)
+      standIns.push(await standIn(method.declaration.compensate, layer, kvHead, entries, now.facts?.operate));
   for (const group of moves.values()) await moveRows(group, encoder, observer);
   // From the highest index down: the entry that fills the gap is one that stays.
   for (const { layer, kvHead, entries } of leaving) for (const e of entries.reverse()) evict(layer, kvHead, e);
+  for (const one of standIns) addSynthetic(one);
   for (const layer of layers) compact(layer);
 }
 

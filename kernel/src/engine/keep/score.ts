@@ -123,7 +123,13 @@ function readInput(
 }
 
 /** One stored row as f32; only exact stores can be read here. */
-function readRow(layer: CacheLayer, kvHead: number, part: 'keys' | 'values', entry: number, out: Float32Array): void {
+export function readRow(
+  layer: CacheLayer,
+  kvHead: number,
+  part: 'keys' | 'values',
+  entry: number,
+  out: Float32Array,
+): void {
   const table = layer.tables[kvHead]!;
   const store = layer.stores[part][table.store[part][entry]!]!;
   const rows = store.codes.get('rows')?.[kvHead];

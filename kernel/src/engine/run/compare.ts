@@ -1,5 +1,6 @@
 /** Comparison: several methods and the full cache on the same tokens, in lock step, so that logits are never stored. */
-import { type Method, methods } from '@kvlab/ops';
+import { type Fitted, type Method, methods } from '@kvlab/ops';
+import { fittedFor } from '../fit/fitted.ts';
 import type { Model } from '../model/load.ts';
 import { bytesOf, type Prompt, promptIds, type RunBytes } from './run.ts';
 import { logSumExp, mostLikely } from './sampler.ts';
@@ -61,9 +62,12 @@ export async function compare(
     options.answer === undefined
       ? undefined
       : Array.from(typeof options.answer === 'string' ? model.tokenizer.encode(options.answer).ids : options.answer);
-  const lanes = [methods.full(), ...options.methods].map((method) => ({
+  const all = [methods.full(), ...options.methods];
+  const fitted: Fitted[] = [];
+  for (const method of all) fitted.push(await fittedFor(model, method, { signal }));
+  const lanes = all.map((method, i) => ({
     method,
-    sequence: createSequence(model, method, seed),
+    sequence: createSequence(model, method, seed, fitted[i]),
     logits: new Float32Array(0) as Float32Array,
     kl: [] as number[],
     top1: [] as number[],

@@ -2,6 +2,7 @@
 import { type Method, methods } from '@kvlab/ops';
 import { keptPositions } from '../cache/layer.ts';
 import { fullBytes, readLedger } from '../cache/ledger.ts';
+import { fittedFor } from '../fit/fitted.ts';
 import type { ChatMessage } from '../model/chat.ts';
 import type { Model } from '../model/load.ts';
 import { byteParts, type Frame, type FrameHeader, type PanelMessage, type RunInfo } from '../record/frame.ts';
@@ -43,6 +44,8 @@ export interface GenerateOptions {
   /** Name of the run in the lab's header. */
   title?: string;
   onToken?: (token: TokenEvent) => void;
+  /** Called while something is calibrated on this model, the first time that a method needs it. */
+  onFit?: (fit: string, share: number) => void;
   /** Called while the prompt is read. */
   onPrompt?: (fed: number, of: number) => void;
   signal?: AbortSignal;
@@ -107,13 +110,15 @@ interface Live {
 
 /** Ids of a prompt; a conversation goes through the model's chat template. */
 export function promptIds(model: Model, prompt: Prompt): number[] {
+  const empty = new Error('generate: the prompt is empty; give text, messages or token ids');
+  if (prompt.length === 0) throw empty;
   const ids =
     typeof prompt === 'string'
       ? model.tokenizer.encode(prompt).ids
       : prompt instanceof Uint32Array || typeof prompt[0] === 'number'
         ? (prompt as ArrayLike<number>)
         : model.tokenizer.encode(model.chat(prompt as readonly ChatMessage[])).ids;
-  if (ids.length === 0) throw new Error('generate: the prompt is empty; give text, messages or token ids');
+  if (ids.length === 0) throw empty;
   return Array.from(ids);
 }
 
@@ -121,7 +126,10 @@ export async function generate(model: Model, prompt: Prompt, options: GenerateOp
   const { method = methods.full(), seed = 0, record = true } = options;
   checkOptions(options);
   const ids = promptIds(model, prompt);
-  const sequence = createSequence(model, method, seed);
+  const signals = [options.signal, stage.signal?.()].filter((s) => s !== undefined);
+  const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
+  const fitted = await fittedFor(model, method, { signal, onProgress: options.onFit });
+  const sequence = createSequence(model, method, seed, fitted);
   const id = stage.newId();
   const title = options.title ?? titleOf(model, ids);
   const live: Live = {
@@ -227,7 +235,8 @@ async function write(live: Live, ids: readonly number[], options: GenerateOption
       const logProb = logits[id]! - logSum;
       newIds.push(id);
       live.pending = id;
-      onToken?.({ id, text: stream.push(id), position: sequence.ids.length, index, logProb });
+      const text = stream.push(id);
+      onToken?.({ id, text, position: sequence.ids.length, index, logProb });
       if (model.tokenizer.ends.has(id)) live.ended = 'end token';
       else if (stops.some((stop) => stream.text.includes(stop))) live.ended = 'stop';
       if (live.ended !== 'maxTokens' || index === maxTokens - 1) break;
@@ -325,11 +334,21 @@ function runOf(live: Live): Run {
     },
     async continue(more, options = {}) {
       checkOptions(options);
-      const ids = [...(live.pending === undefined ? [] : [live.pending]), ...promptIds(model, more)];
+      const { pending, newIds } = live;
+      const fed = sequence.ids.length;
+      const ids = [...(pending === undefined ? [] : [pending]), ...promptIds(model, more)];
       live.pending = undefined;
       live.newIds = [];
       sequence.turn++;
-      await write(live, ids, options);
+      try {
+        await write(live, ids, options);
+      } catch (error) {
+        live.newIds = newIds;
+        throw error;
+      } finally {
+        // Nothing was fed: the token that waits still waits.
+        if (sequence.ids.length === fed) live.pending = pending;
+      }
       return runOf(live);
     },
     fork() {

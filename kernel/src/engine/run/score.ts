@@ -1,5 +1,6 @@
 /** Scoring: how likely a given text is under a method, each token teacher-forced on the method's own cache. */
 import { type Method, methods } from '@kvlab/ops';
+import { fittedFor } from '../fit/fitted.ts';
 import type { Model } from '../model/load.ts';
 import { bytesOf, keptBy, type RunBytes } from './run.ts';
 import { logSumExp } from './sampler.ts';
@@ -43,7 +44,7 @@ export async function score(model: Model, ids: ArrayLike<number>, options: Score
   const outside = logitsAt.find((p) => !(p >= 0 && p < all.length));
   if (outside !== undefined)
     throw new RangeError(`score: logitsAt has ${outside}; positions are 0 to ${all.length - 1}`);
-  const sequence = createSequence(model, method, seed);
+  const sequence = createSequence(model, method, seed, await fittedFor(model, method, { signal }));
   const rows = new Map<number, Float32Array>();
   const wanted = new Set(logitsAt);
   const V = model.config.vocabulary;

@@ -2,7 +2,7 @@
  *
  *  A step is all or nothing: layers compute first and the cache changes after the last, so an interrupted step leaves
  *  everything as it was. */
-import type { Allocated, Method } from '@kvlab/ops';
+import type { Allocated, Fitted, Method } from '@kvlab/ops';
 import { attendFeeds, columnsOf, timeOrder } from '../attend/feeds.ts';
 import { type Form, formOf, type SplicedScore } from '../attend/form.ts';
 import { port } from '../attend/graph.ts';
@@ -34,7 +34,7 @@ export interface LayerView {
 }
 export interface StepObserver extends Observer {
   /** Wants attention rows; without it they stay in the runtime. */
-  layer(view: LayerView): void;
+  layer(view: LayerView): void | Promise<void>;
 }
 
 export interface Sequence {
@@ -52,6 +52,7 @@ export interface Sequence {
   /** Most bytes that the cache held, inside steps too. */
   peakBytes: number;
   readonly seed: number;
+  readonly fitted: Fitted | undefined;
   readonly rotary: RotaryTable;
   readonly encoder: Encoder;
   readonly operate: Operate;
@@ -87,7 +88,8 @@ export interface PromptOptions extends Omit<FeedOptions, 'rows' | 'due'> {
   onChunk?: (fed: number) => void;
 }
 
-export function createSequence(model: Model, method: Method, seed = 0): Sequence {
+/** An empty cache for a method. `fitted` is what its fits gave on this model. */
+export function createSequence(model: Model, method: Method, seed = 0, fitted?: Fitted): Sequence {
   const { layers, kvHeads, headSize, ropeFrequencies } = model.config;
   const { score } = method.declaration;
   const columns = new Set(Object.keys(score.operator.state ?? {}));
@@ -104,6 +106,7 @@ export function createSequence(model: Model, method: Method, seed = 0): Sequence
     workspaceBytes: 0,
     peakBytes: 0,
     seed,
+    fitted,
     rotary: rotaryTable(ropeFrequencies),
     encoder: createEncoder(model.runtime),
     operate: createOperate(model.runtime),
@@ -138,14 +141,19 @@ export async function feedPrompt(
   if (sequence.promptLength === 0) {
     sequence.promptLength = ids.length;
     const { layers, kvHeads, headSize } = sequence.model.config;
-    sequence.allocated = allocateBudget(method, layers, kvHeads, headSize, ids.length);
+    sequence.allocated = allocateBudget(method, layers, kvHeads, headSize, ids.length, sequence.fitted);
   }
   checkContext(sequence, ids.length);
   sequence.step++;
   const windows = windowsOf(sequence);
   const closesUp = !method.declaration.attend.ruleOf('fresh').storesRotated;
   const room = windows && closesUp ? Math.max(1, windows.first + windows.last - sequence.ids.length) : undefined;
-  const lastRows = Math.max(1, ...method.declaration.score.needs.map((n) => ('rows' in n ? (n.rows?.last ?? 1) : 1)));
+  const lastRows = Math.max(
+    1,
+    ...method.declaration.score.needs.map((n) =>
+      n.of === 'attention' || n.of === 'products' ? (n.rows?.last ?? 1) : 1,
+    ),
+  );
   const chunks = planChunks(ids.length, chunk, lastRows, sequence.ids.length === 0 ? room : undefined);
   const V = sequence.model.config.vocabulary;
   let logits = new Float32Array(0);
@@ -300,7 +308,7 @@ async function feed(
     sequence.workspaceBytes = Math.max(sequence.workspaceBytes, copied);
     x = projected.x;
     output = data('output');
-    observer?.layer({ layer: l, cache: layer, form, attention: attention.map(data), queries, output, position });
+    await observer?.layer({ layer: l, cache: layer, form, attention: attention.map(data), queries, output, position });
     commits.push(commit(layer, form, got, { keys: data('stored'), values }, position));
     if (tailRows)
       commits.push(
