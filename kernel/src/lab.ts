@@ -11,7 +11,8 @@ import type { Frame, PanelMessage, RunInfo, Selection } from './engine/record/fr
 import type { TableName } from './engine/record/tables.ts';
 import { type Applied, apply, type LayerTensors } from './engine/run/apply.ts';
 import { type CompareOptions, type Comparison, compare } from './engine/run/compare.ts';
-import { type GenerateOptions, generate, type Prompt, type Run, type Stage } from './engine/run/run.ts';
+import type { Prompt } from './engine/run/prompt.ts';
+import { type GenerateOptions, generate, type Run, type Stage } from './engine/run/run.ts';
 import { type Scored, type ScoreOptions, score } from './engine/run/score.ts';
 import { openRuntime, type Runtime } from './engine/runtime/runtime.ts';
 import { type Host, host } from './host.ts';

@@ -2,7 +2,8 @@
 import { type Fitted, type Method, methods } from '@kvlab/ops';
 import { fittedFor } from '../fit/fitted.ts';
 import type { Model } from '../model/load.ts';
-import { bytesOf, type Prompt, promptIds, type RunBytes } from './run.ts';
+import { type Prompt, promptIds } from './prompt.ts';
+import { bytesOf, type RunBytes } from './run.ts';
 import { logSumExp, mostLikely } from './sampler.ts';
 import { createSequence, feedPrompt, feedToken } from './sequence.ts';
 

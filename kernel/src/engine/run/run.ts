@@ -3,17 +3,14 @@ import { type Method, methods } from '@kvlab/ops';
 import { keptPositions } from '../cache/layer.ts';
 import { fullBytes, readLedger } from '../cache/ledger.ts';
 import { fittedFor } from '../fit/fitted.ts';
-import type { ChatMessage } from '../model/chat.ts';
 import type { Model } from '../model/load.ts';
 import { byteParts, type Frame, type FrameHeader, type PanelMessage, type RunInfo } from '../record/frame.ts';
 import { createRecorder, type Recorder } from '../record/recorder.ts';
 import { runControl } from './control.ts';
+import { type Prompt, promptIds } from './prompt.ts';
 import { checkSampler, entropyOf, logSumExp, randomStream, type Sampler, sample } from './sampler.ts';
 import { createSequence, feedPrompt, feedToken, forkSequence, type Sequence } from './sequence.ts';
 import { textStream } from './text.ts';
-
-/** Text, a conversation, or token ids. */
-export type Prompt = string | readonly ChatMessage[] | Uint32Array | readonly number[];
 
 export interface TokenEvent {
   id: number;
@@ -106,20 +103,6 @@ interface Live {
   /** Chosen but not fed yet. */
   pending: number | undefined;
   ended: Run['ended'];
-}
-
-/** Ids of a prompt; a conversation goes through the model's chat template. */
-export function promptIds(model: Model, prompt: Prompt): number[] {
-  const empty = new Error('generate: the prompt is empty; give text, messages or token ids');
-  if (prompt.length === 0) throw empty;
-  const ids =
-    typeof prompt === 'string'
-      ? model.tokenizer.encode(prompt).ids
-      : prompt instanceof Uint32Array || typeof prompt[0] === 'number'
-        ? (prompt as ArrayLike<number>)
-        : model.tokenizer.encode(model.chat(prompt as readonly ChatMessage[])).ids;
-  if (ids.length === 0) throw empty;
-  return Array.from(ids);
 }
 
 export async function generate(model: Model, prompt: Prompt, options: GenerateOptions, stage: Stage): Promise<Run> {
