@@ -167,7 +167,6 @@ export const byteLaw: Law = {
     });
     const some = exactRows(sequence).values().next().value;
     if (some) assert.ok(holdsRow(sequence.layers, some), 'the search finds rows that are held');
-    const last = sequence.layers.at(-1)!;
-    if (last.tables.some(({ count }) => count < sequence.ids.length)) assert.ok(searched > 0);
+    if (method.name === 'H2O') assert.ok(searched > 10, `the rows of ${searched} entries were searched for`);
   },
 };
