@@ -17,13 +17,29 @@ class BundleWidget extends Widget implements IRenderMime.IRenderer {
       const { header, buffer, leftOut } = await readBundle(model.data[bundleMime]);
       const store = createStore();
       this.#lab = createLab(store);
-      this.node.replaceChildren(this.#lab.node);
+      this.node.replaceChildren(this.#lab.node, this.#switch());
       receiveFrame(store, { ...header, info: { ...header.info!, leftOut }, snapshot: true, merged: 0 }, buffer);
       store.stale = leftOut ? `saved run without ${leftOut}` : 'saved run';
       this.#lab.redraw();
     } catch (error) {
       this.node.textContent = error instanceof Error ? error.message : String(error);
     }
+  }
+
+  /** Two panels are enough beside the text of a notebook; the button shows all. */
+  #switch(): HTMLElement {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'kvlab-all-panels';
+    const show = (all: boolean) => {
+      this.node.classList.toggle('kvlab-all', all);
+      button.textContent = all ? 'Fewer panels' : 'All panels';
+      button.setAttribute('aria-expanded', String(all));
+      this.#lab?.redraw();
+    };
+    button.addEventListener('click', () => show(!this.node.classList.contains('kvlab-all')));
+    show(false);
+    return button;
   }
 
   override dispose(): void {

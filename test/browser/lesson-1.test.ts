@@ -60,7 +60,7 @@ test('the lesson opens the lab and runs to its end, and at least ten different f
   await page.evaluate(`(() => {
     window.drawnWhileBusy = new Set();
     new MutationObserver(() => {
-      const lab = document.querySelector('.kvlab-lab');
+      const lab = document.querySelector('.kvlab-widget .kvlab-lab');
       const busy = [...document.querySelectorAll('.jp-InputPrompt')].some((prompt) => prompt.textContent.includes('*'));
       if (busy && lab?.dataset.state === 'running') window.drawnWhileBusy.add(lab.dataset.run + ' step ' + lab.dataset.step);
     }).observe(document.body, { subtree: true, attributes: true, attributeFilter: ['data-frames-drawn'] });
@@ -77,7 +77,7 @@ test('the lesson opens the lab and runs to its end, and at least ten different f
   facts = ((await page.evaluate(printed)) as string[]).map((text) => JSON.parse(text.slice('facts '.length)));
   const drawn = (await page.evaluate('[...window.drawnWhileBusy]')) as string[];
   assert.ok(drawn.length >= 10, `${drawn.length} frames were drawn while cells ran: ${drawn}`);
-  assert.equal(await page.evaluate(`document.querySelectorAll('.kvlab-run-chooser option').length`), 3);
+  assert.equal(await page.evaluate(`document.querySelectorAll('.kvlab-widget .kvlab-run-chooser option').length`), 3);
 });
 
 for (const [i, name] of ['the full cache', 'H2O', 'KIVI'].entries())
@@ -85,22 +85,21 @@ for (const [i, name] of ['the full cache', 'H2O', 'KIVI'].entries())
     const { page } = lab;
     const own = facts[i]!;
     const options = (await page.evaluate(
-      `[...document.querySelectorAll('.kvlab-run-chooser option')].map((o) => o.value).reverse()`,
+      `[...document.querySelectorAll('.kvlab-widget .kvlab-run-chooser option')].map((o) => o.value).reverse()`,
     )) as string[];
-    await page.selectOption('.kvlab-run-chooser', options[i]!);
+    await page.selectOption('.kvlab-widget .kvlab-run-chooser', options[i]!);
     await settled(page);
     const shown = async (panel: string) =>
-      (await page.evaluate(`({ ...document.querySelector('[data-panel="${panel}"]').dataset })`)) as Record<
-        string,
-        string
-      >;
+      (await page.evaluate(
+        `({ ...document.querySelector('.kvlab-widget [data-panel="${panel}"]').dataset })`,
+      )) as Record<string, string>;
     assert.equal(Number((await shown('token-strip')).tokens), own.tokens);
     assert.equal(Number((await shown('token-strip')).unheld), own.unheld);
     assert.ok(Math.abs(Number((await shown('attention-sinks')).sinkShare) - own.sinkShare) < 1e-6);
     assert.equal(Number((await shown('memory-over-time')).bytesHeld), own.held);
     assert.equal(Number((await shown('memory-over-time')).bytesClaimed), own.claimed);
     assert.match(
-      (await page.textContent('[data-panel="memory-over-time"] .kvlab-caption'))!,
+      (await page.textContent('.kvlab-widget [data-panel="memory-over-time"] .kvlab-caption'))!,
       new RegExp((own.held / 2 ** 20).toFixed(2)),
     );
     for (const theme of ['light', 'dark'] as const)

@@ -59,24 +59,24 @@ after(() => lab?.close());
 test('the toolbar button of the notebook opens the lab to its right, with panels that say what they wait for', async () => {
   const { page } = lab;
   await page.click('.jp-NotebookPanel-toolbar [data-command="kvlab:open"]');
-  await page.waitForSelector('.kvlab-lab');
+  await page.waitForSelector('.kvlab-widget .kvlab-lab');
   await settled(page);
   const notebook = await (await page.$('.jp-NotebookPanel'))!.boundingBox();
-  const opened = await (await page.$('.kvlab-lab'))!.boundingBox();
+  const opened = await (await page.$('.kvlab-widget .kvlab-lab'))!.boundingBox();
   assert.ok(opened!.x >= notebook!.x + notebook!.width - 1, 'the lab is right of the notebook');
   for (const panel of panels) {
-    await (await page.$(`[data-panel="${panel}"]`))!.scrollIntoViewIfNeeded();
+    await (await page.$(`.kvlab-widget [data-panel="${panel}"]`))!.scrollIntoViewIfNeeded();
     await settled(page);
-    const text = await page.textContent(`[data-panel="${panel}"]`);
+    const text = await page.textContent(`.kvlab-widget [data-panel="${panel}"]`);
     assert.match(text ?? '', /No run yet/, panel);
   }
-  await page.evaluate(`document.querySelector('.kvlab-lab').scrollTop = 0`);
+  await page.evaluate(`document.querySelector('.kvlab-widget .kvlab-lab').scrollTop = 0`);
 });
 
 test('at least ten different frames are drawn before the cell ends', async () => {
   const { page } = lab;
   await page.evaluate(`(() => {
-    const lab = document.querySelector('.kvlab-lab');
+    const lab = document.querySelector('.kvlab-widget .kvlab-lab');
     window.drawnWhileBusy = new Set();
     new MutationObserver(() => {
       const prompt = document.querySelector('.jp-Notebook .jp-CodeCell .jp-InputPrompt').textContent;
@@ -85,7 +85,7 @@ test('at least ten different frames are drawn before the cell ends', async () =>
   })()`);
   await runCommand(page, 'notebook:run-cell', { activate: false });
   await until(
-    () => page.evaluate(`document.querySelector('.kvlab-lab').dataset.state === 'finished'`),
+    () => page.evaluate(`document.querySelector('.kvlab-widget .kvlab-lab').dataset.state === 'finished'`),
     60_000,
     () => 'the run does not end on the page',
   ).catch(async (error: Error) => assert.fail(`${error.message}; the cells say: ${await cellOutputs(page)}`));
@@ -97,39 +97,45 @@ test('what the panels drew are the numbers of the run', async () => {
   const { page } = lab;
   await settled(page);
   const facts = (await page.evaluate(
-    `Object.fromEntries([...document.querySelectorAll('.kvlab-panel')].map((p) => [p.dataset.panel, { ...p.dataset }]))`,
+    `Object.fromEntries([...document.querySelectorAll('.kvlab-widget .kvlab-panel')].map((p) => [p.dataset.panel, { ...p.dataset }]))`,
   )) as Record<string, Record<string, string>>;
-  const shown = await page.evaluate(`document.querySelectorAll('.kvlab-token').length`);
+  const shown = await page.evaluate(`document.querySelectorAll('.kvlab-widget .kvlab-token').length`);
   assert.equal(Number(facts['token-strip']!.tokens), shown);
-  assert.match((await page.textContent('[data-panel="token-strip"] .kvlab-caption'))!, new RegExp(`^${shown} tokens`));
+  assert.match(
+    (await page.textContent('.kvlab-widget [data-panel="token-strip"] .kvlab-caption'))!,
+    new RegExp(`^${shown} tokens`),
+  );
   assert.ok(Number(facts['attention-sinks']!.sinkShare) > 0);
   assert.ok(Number(facts['memory-over-time']!.bytesHeld) > Number(facts['memory-over-time']!.bytesClaimed));
 });
 
 test('a click on a word marks that token in all panels, Escape frees it', async () => {
   const { page } = lab;
-  await page.click('.kvlab-token[data-position="20"]');
+  await page.click('.kvlab-widget .kvlab-token[data-position="20"]');
   await settled(page);
-  assert.ok(await page.$('.kvlab-token.kvlab-locked[data-position="20"]'));
-  assert.match((await page.textContent('[data-panel="eviction-timeline"] .kvlab-caption'))!, /^Token 20 /);
-  await page.focus('[data-panel="eviction-timeline"] .kvlab-drawing');
+  assert.ok(await page.$('.kvlab-widget .kvlab-token.kvlab-locked[data-position="20"]'));
+  assert.match(
+    (await page.textContent('.kvlab-widget [data-panel="eviction-timeline"] .kvlab-caption'))!,
+    /^Token 20 /,
+  );
+  await page.focus('.kvlab-widget [data-panel="eviction-timeline"] .kvlab-drawing');
   await page.keyboard.press('Escape');
   await page.mouse.move(5, 5);
   await settled(page);
-  assert.equal(await page.$('.kvlab-token.kvlab-locked'), null);
+  assert.equal(await page.$('.kvlab-widget .kvlab-token.kvlab-locked'), null);
 });
 
 test('pinning a step moves every panel that has data for it, and live takes them back', async () => {
   const { page } = lab;
-  await page.click('.kvlab-pin');
-  await page.focus('[data-panel="memory-over-time"] .kvlab-drawing');
+  await page.click('.kvlab-widget .kvlab-pin');
+  await page.focus('.kvlab-widget [data-panel="memory-over-time"] .kvlab-drawing');
   for (let i = 0; i < 5; i++) await page.keyboard.press('[');
   await settled(page);
   for (const panel of ['token-strip', 'attention-sinks', 'eviction-timeline', 'memory-over-time'])
-    assert.equal(await page.getAttribute(`[data-panel="${panel}"]`, 'data-step'), '75', panel);
-  await page.click('.kvlab-live');
+    assert.equal(await page.getAttribute(`.kvlab-widget [data-panel="${panel}"]`, 'data-step'), '75', panel);
+  await page.click('.kvlab-widget .kvlab-live');
   await settled(page);
-  assert.equal(await page.getAttribute('[data-panel="token-strip"]', 'data-step'), '80');
+  assert.equal(await page.getAttribute('.kvlab-widget [data-panel="token-strip"]', 'data-step'), '80');
 });
 
 test('a second run is shown when it starts, and the first can be chosen again', async () => {
@@ -139,19 +145,19 @@ test('a second run is shown when it starts, and the first can be chosen again', 
   await until(
     () =>
       page.evaluate(
-        `document.querySelector('.kvlab-lab').dataset.run === 'kivi' && document.querySelector('.kvlab-lab').dataset.state === 'finished'`,
+        `document.querySelector('.kvlab-widget .kvlab-lab').dataset.run === 'kivi' && document.querySelector('.kvlab-widget .kvlab-lab').dataset.state === 'finished'`,
       ),
     60_000,
     () => 'the second run does not end on the page',
   );
-  assert.equal(await page.evaluate(`document.querySelector('.kvlab-run-chooser').options.length`), 2);
+  assert.equal(await page.evaluate(`document.querySelector('.kvlab-widget .kvlab-run-chooser').options.length`), 2);
 });
 
 test('every panel is drawn in light and dark, as pictures to look at', async () => {
   const { page } = lab;
   await runCommand(page, 'application:toggle-left-area');
   for (const run of ['kivi', 'h2o']) {
-    await page.selectOption('.kvlab-run-chooser', run);
+    await page.selectOption('.kvlab-widget .kvlab-run-chooser', run);
     for (const theme of ['light', 'dark'] as const)
       for (const path of await takePictures(page, theme, panels, run)) assert.ok(existsSync(path));
   }
@@ -162,24 +168,24 @@ test('the lab comes back after a reload and gets the runs again', async () => {
   await runCommand(page, 'docmanager:save');
   await page.reload();
   await page.waitForSelector('.jp-Notebook', { timeout: 60_000 });
-  await page.waitForSelector('.kvlab-lab', { timeout: 60_000 });
+  await page.waitForSelector('.kvlab-widget .kvlab-lab', { timeout: 60_000 });
   await until(
-    () => page.evaluate(`document.querySelector('.kvlab-lab').dataset.state === 'finished'`),
+    () => page.evaluate(`document.querySelector('.kvlab-widget .kvlab-lab').dataset.state === 'finished'`),
     60_000,
     () => 'the run does not come back',
   );
-  assert.ok(((await page.evaluate(`document.querySelectorAll('.kvlab-token').length`)) as number) > 100);
+  assert.ok(((await page.evaluate(`document.querySelectorAll('.kvlab-widget .kvlab-token').length`)) as number) > 100);
 });
 
 test('a cell opens the lab that was closed, and the runs are there again', async () => {
   const { page } = lab;
   await page.evaluate(`[...window.jupyterapp.shell.widgets('main')].find((w) => w.id.startsWith('kvlab-')).close()`);
-  await page.waitForSelector('.kvlab-lab', { state: 'detached' });
+  await page.waitForSelector('.kvlab-widget .kvlab-lab', { state: 'detached' });
   await page.click('.jp-Notebook .jp-CodeCell:last-child .jp-InputArea-editor');
   await runCommand(page, 'notebook:run-cell');
-  await page.waitForSelector('.kvlab-lab', { timeout: 20_000 });
+  await page.waitForSelector('.kvlab-widget .kvlab-lab', { timeout: 20_000 });
   await until(
-    () => page.evaluate(`document.querySelectorAll('.kvlab-token').length > 100`),
+    () => page.evaluate(`document.querySelectorAll('.kvlab-widget .kvlab-token').length > 100`),
     20_000,
     () => 'the runs do not come back',
   );
@@ -188,9 +194,9 @@ test('a cell opens the lab that was closed, and the runs are there again', async
 test('a restarted kernel leaves the last picture, marked as old', async () => {
   const { page } = lab;
   await page.evaluate(`new MutationObserver(() => {
-    const state = document.querySelector('.kvlab-state').textContent;
+    const state = document.querySelector('.kvlab-widget .kvlab-state').textContent;
     if (/last picture is kept/.test(state)) window.saidOld = state;
-  }).observe(document.querySelector('.kvlab-header'), { subtree: true, childList: true, characterData: true })`);
+  }).observe(document.querySelector('.kvlab-widget .kvlab-header'), { subtree: true, childList: true, characterData: true })`);
   await page.evaluate(`[...window.jupyterapp.shell.widgets('main')]
     .find((w) => w.sessionContext).sessionContext.session.kernel.restart()`);
   await until(
@@ -198,7 +204,7 @@ test('a restarted kernel leaves the last picture, marked as old', async () => {
     20_000,
     () => 'the lab does not say that its picture is old',
   );
-  assert.ok(((await page.evaluate(`document.querySelectorAll('.kvlab-token').length`)) as number) > 100);
+  assert.ok(((await page.evaluate(`document.querySelectorAll('.kvlab-widget .kvlab-token').length`)) as number) > 100);
 });
 
 test('no request left this machine, and nothing failed in the page', () => {

@@ -205,7 +205,7 @@ export async function takePictures(
     await settled(page);
     const path = join(pictures, `${run}-${name}-${theme}.png`);
     if (name === 'page') await page.screenshot({ path });
-    else await (await page.$('.kvlab-lab'))!.screenshot({ path });
+    else await (await page.$('.kvlab-widget .kvlab-lab'))!.screenshot({ path });
     taken.push(path);
   };
   await shoot('page');

@@ -44,8 +44,17 @@ before(async () => {
 });
 after(() => lab?.close());
 
-test('the panels of a saved run are drawn in its output cell', async () => {
+test('the panels of a saved run are drawn in its output cell, two of them at first', async () => {
   const { page } = lab;
+  await until(
+    () =>
+      page.evaluate(`document.querySelector('.kvlab-bundle [data-panel="memory-over-time"]').dataset.bytesHeld > 0`),
+    30_000,
+    () => 'the saved run is not drawn',
+  );
+  await settled(page);
+  await (await page.$('.kvlab-bundle'))!.screenshot({ path: join(pictures, 'saved-run-small.png') });
+  for (const button of await page.$$('.kvlab-all-panels')) await button.click();
   await until(
     () =>
       page.evaluate(`document.querySelectorAll('.kvlab-bundle .kvlab-token').length >= ${sound.header.texts.length}`),
