@@ -97,14 +97,14 @@ export const methods = {
   cur,
   leverageScore,
   expectedAttention: expectedAttentionMethod,
+  razorAttention,
+  duoAttention,
 } as const;
 
 /** Methods whose declaration is complete, but which ask more of the engine than it does yet; each says what it awaits. */
 export const declared = {
   gemFilter,
   specKV,
-  razorAttention,
-  duoAttention,
   attentionGate,
   locret,
   criticPorag,

@@ -16,10 +16,11 @@ export const duoAttention = method(
   (o) => ({
     when: ['chunk', 'step'],
     score: nothing,
-    allocate: byHeadClass(passkeyHeads({ share: o.retrieval, sinks: o.sinks, recent: o.recent }), {
-      retrieval: { sinks: 0, recent: 0 },
-      streaming: { sinks: o.sinks, recent: o.recent, body: 0 },
-    }),
+    allocate: byHeadClass(
+      passkeyHeads({ share: o.retrieval, sinks: o.sinks, recent: o.recent }),
+      { retrieval: { sinks: 0, recent: 0 }, streaming: { sinks: o.sinks, recent: o.recent, body: 0 } },
+      { keep: o.keep, entries: o.entries, bytes: o.bytes },
+    ),
     select: zones({ sinks: first, recent: last, body: rest }),
     compensate: nothing,
     encode: exact,
@@ -30,7 +31,7 @@ export const duoAttention = method(
   {
     paper: 'arXiv:2410.10819',
     checked: "authors' code",
+    total: ['recent'],
     departures: ['head classes by attention on pass-keys, not by trained gates'],
-    awaits: 'fits',
   },
 );

@@ -17,10 +17,11 @@ export const razorAttention = method(
   (o) => ({
     when: 'prompt',
     score: nothing,
-    allocate: byHeadClass(echoHeads({ echo: o.echo, induction: o.induction }), {
-      retrieval: { sinks: 0, recent: 0 },
-      streaming: { sinks: o.sinks, recent: o.recent, body: 0 },
-    }),
+    allocate: byHeadClass(
+      echoHeads({ echo: o.echo, induction: o.induction }),
+      { retrieval: { sinks: 0, recent: 0 }, streaming: { sinks: o.sinks, recent: o.recent, body: 0 } },
+      { keep: o.keep, entries: o.entries, bytes: o.bytes },
+    ),
     select: zones({ sinks: first, recent: last, body: rest }),
     compensate: meanEntry({ zone: 'mean' }),
     encode: exact,
@@ -29,9 +30,9 @@ export const razorAttention = method(
     attend: rows(),
   }),
   {
-    paper: 'arXiv:2407.15891',
     checked: 'code of the same company',
-    departures: ['head classes from 512 random tokens, repeated'],
-    awaits: 'fits and synthetic entries',
+    paper: 'arXiv:2407.15891',
+    departures: ['head classes from 512 tokens'],
+    total: ['recent'],
   },
 );

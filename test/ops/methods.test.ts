@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type AnyDefinition, declared, type MethodFactory, methods, operators, scoredIn } from '@kvlab/ops';
+import { type AnyDefinition, declared, type MethodFactory, methods, operators, scoredIn, tensor } from '@kvlab/ops';
 import { root } from '../check/sources.ts';
 
 const lists = { ...methods, ...declared } as unknown as Record<string, MethodFactory<object>>;
@@ -40,7 +40,8 @@ for (const [name, factory] of Object.entries(lists))
   });
 
 test('every selection method understands keep, and its amounts meet it', () => {
-  const selecting = Object.entries(methods).filter(([name]) => !['full', 'kivi'].includes(name));
+  const others = ['full', 'kivi', 'razorAttention', 'duoAttention'];
+  const selecting = Object.entries(methods).filter(([name]) => !others.includes(name));
   for (const [name, factory] of selecting) {
     const method = (factory as unknown as MethodFactory<object>)({ keep: 0.5 });
     const { select, allocate } = method.declaration;
@@ -50,6 +51,21 @@ test('every selection method understands keep, and its amounts meet it', () => {
     const amounts = allocate.allocate(request);
     const total = free.reduce((n, zone) => n + amounts.get(zone)!.reduce((a, b) => a + b, 0), 0) + 8 * reserved;
     assert.equal(total, 8 * 200, `${name} allows ${total / 8} entries a head of 200`);
+  }
+});
+
+test('a budget of head classes counts what retrieval heads hold, and is refused where they alone hold more', () => {
+  for (const name of ['razorAttention', 'duoAttention'] as const) {
+    const allocate = (keep: number) => {
+      const allocation = methods[name]({ keep, sinks: 4 }).declaration.allocate;
+      const classes = tensor([4, 2], [1, 0, 0, 0, 0, 1, 0, 0]);
+      const fitted = new Map([[`${allocation.fits![0]!.name}/retrieval`, classes]]);
+      const sizes = { layers: 4, kvHeads: 2, promptLength: 401, bytesPerEntry: 512, reserved: 0 };
+      return allocation.allocate({ ...sizes, zones: ['sinks', 'recent'], fitted });
+    };
+    const streaming = [...allocate(0.5).get('recent')!].filter(Number.isFinite).filter((n) => n > 0);
+    assert.equal(streaming.reduce((a, b) => a + b, 0) + 6 * 4 + 2 * 401, 8 * 201);
+    assert.throws(() => allocate(0.25), /2 of 8 heads hold the whole prompt of 401; raise the budget/);
   }
 });
 
