@@ -31,3 +31,15 @@ export function rotaryTable(frequencies: Float64Array): RotaryTable {
     },
   };
 }
+
+/** A row [D] turned to a position, pairs (2i, 2i+1). */
+export function rotateRow(row: Float32Array, position: number, table: RotaryTable): Float32Array {
+  const { cos, sin } = table.rows(position, position + 1);
+  const out = new Float32Array(row.length);
+  for (let i = 0; i < cos.length; i++) {
+    const [a, b] = [row[2 * i]!, row[2 * i + 1]!];
+    out[2 * i] = a * cos[i]! - b * sin[i]!;
+    out[2 * i + 1] = a * sin[i]! + b * cos[i]!;
+  }
+  return out;
+}

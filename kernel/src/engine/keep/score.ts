@@ -1,5 +1,5 @@
 /** Scores that are computed in the keep pass, from what is held: keys, values, positions, surprise, and the last queries. */
-import { type Bound, fromHalfBits, type Moment, type Sizes, scoredIn, tensor } from '@kvlab/ops';
+import { type Bound, fromHalfBits, type Moment, madeInputs, type Sizes, scoredIn, tensor } from '@kvlab/ops';
 import type { CacheLayer } from '../cache/layer.ts';
 import { inTimeOrder, type Table } from '../cache/table.ts';
 import type { Operate } from '../operate/operate.ts';
@@ -42,7 +42,7 @@ export async function scoreHeld(
     const inputs = Object.fromEntries(
       Object.keys(score.operator.inputs)
         .filter((name) => !score.operator.made?.[name])
-        .map((name) => [name, readInput(name, layer, layerIndex, heads, orders, facts)]),
+        .map((name) => [name, readScoreInput(name, layer, layerIndex, heads, orders, facts)]),
     );
     const layerOrHead = equal ? layerIndex : layerIndex * 256 + heads[0]!;
     const moment = { ...now, layer: layerOrHead, frequencies: facts?.frequencies };
@@ -73,12 +73,24 @@ async function compute(
 ): Promise<{ data: ArrayLike<number> }> {
   const { operator, params } = score;
   if (facts && operator.graph) return (await facts.operate(score, inputs, undefined, { sizes, now })).score!;
-  if (operator.graph) throw new Error(`${operator.name}: it reads what is held; give the keep pass its facts`);
-  const tensors = Object.entries(inputs).map(([name, { dims, data }]) => [name, tensor(dims, data)]);
+  const T = Object.values(inputs)[0]?.dims[1] ?? 0;
+  const at = { kvHeads: [], group: 1, queries: [], entries: [Array.from({ length: T }, (_, t) => t)] };
+  const made = madeInputs(operator, params, { ...now, sizes }, at);
+  const tensors = [
+    ...Object.entries(inputs).map(([name, { dims, data }]) => [name, tensor(dims, data)]),
+    ...Object.entries(made).map(([name, data]) => [
+      name,
+      tensor(
+        operator.inputs[name]!.dims.map((d) => (typeof d === 'number' ? d : (sizes[d] ?? T))),
+        data,
+      ),
+    ]),
+  ];
   return operator.reference(Object.fromEntries(tensors), params as never, { ...now, sizes }).score!;
 }
 
-function readInput(
+/** One input of a score, entries of each head in the given order. */
+export function readScoreInput(
   name: string,
   layer: CacheLayer,
   layerIndex: number,
@@ -93,8 +105,8 @@ function readInput(
     data: Float32Array.from(heads.flatMap((h, i) => Array.from(orders[i]!, (e) => value(layer.tables[h]!, e)))),
   });
   if (name === 'position') return each((table, e) => table.position[e]!);
-  if (name === 'nll' && facts) return each((table, e) => facts.nll[table.position[e]!] ?? 0);
-  if (name === 'turnsAgo' && facts) return each((table, e) => facts.turnsAgo(table.position[e]!));
+  if (name === 'nll') return each((table, e) => facts?.nll[table.position[e]!] ?? 0);
+  if (name === 'turnsAgo') return each((table, e) => facts?.turnsAgo(table.position[e]!) ?? 0);
   if (name === 'keys' || name === 'values') {
     const data = new Float32Array(heads.length * T * D);
     for (const [i, h] of heads.entries())

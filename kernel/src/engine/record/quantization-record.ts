@@ -1,7 +1,7 @@
 /** What quantization costs, measured where rows are written: stored rows against the exact rows that they replaced, and the
  *  attention output of the next query with the one against the other. */
 import { columnsOf } from '../attend/feeds.ts';
-import type { RotaryTable } from '../attend/rotary.ts';
+import { type RotaryTable, rotateRow } from '../attend/rotary.ts';
 import type { CacheLayer } from '../cache/layer.ts';
 import type { WrittenRows } from '../keep/observer.ts';
 import type { LayerView } from '../run/sequence.ts';
@@ -134,7 +134,7 @@ export function recordOutputError(
     const storedValues = rowsByPosition(own, 'values', 'restored', D);
     const share = shares(view, h);
     for (let member = 0; member < G; member++) {
-      const query = rotated(
+      const query = rotateRow(
         view.queries.subarray((h * G + member) * D, (h * G + member + 1) * D),
         view.position[0]!,
         rotary,
@@ -203,16 +203,4 @@ function storedRow(cache: CacheLayer, kvHead: number, position: number, D: numbe
   const rows = e < 0 ? undefined : cache.stores.values[table.store.values[e]!]!.codes.get('rows')?.[kvHead];
   if (!(rows instanceof Float32Array)) return undefined;
   return rows.subarray(table.slot.values[e]! * D, (table.slot.values[e]! + 1) * D);
-}
-
-/** A query turned to its position, pairs (2i, 2i+1). */
-function rotated(query: Float32Array, position: number, rotary: RotaryTable): Float32Array {
-  const { cos, sin } = rotary.rows(position, position + 1);
-  const out = new Float32Array(query.length);
-  for (let i = 0; i < cos.length; i++) {
-    const [a, b] = [query[2 * i]!, query[2 * i + 1]!];
-    out[2 * i] = a * cos[i]! - b * sin[i]!;
-    out[2 * i + 1] = a * sin[i]! + b * cos[i]!;
-  }
-  return out;
 }

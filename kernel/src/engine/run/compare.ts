@@ -2,6 +2,7 @@
 import { type Fitted, type Method, methods } from '@kvlab/ops';
 import { fittedFor } from '../fit/fitted.ts';
 import type { Model } from '../model/load.ts';
+import { beforePrompt } from './pass.ts';
 import { type Prompt, promptIds } from './prompt.ts';
 import { bytesOf, type RunBytes } from './run.ts';
 import { logSumExp, mostLikely } from './sampler.ts';
@@ -75,7 +76,10 @@ export async function compare(
     nll: [] as number[],
     spent: 0,
   }));
-  for (const lane of lanes) lane.logits = await feedPrompt(lane.sequence, ids, { chunk, signal });
+  for (const lane of lanes) {
+    const { ids: prompt, guests } = await beforePrompt(model, lane.method, ids, signal);
+    lane.logits = await feedPrompt(lane.sequence, prompt, { chunk, guests, signal });
+  }
   const full = lanes[0]!;
   const answer: number[] = [];
   const steps = forced?.length ?? maxTokens;

@@ -7,6 +7,7 @@ import type { Model } from '../model/load.ts';
 import { byteParts, type Frame, type FrameHeader, type PanelMessage, type RunInfo } from '../record/frame.ts';
 import { createRecorder, type Recorder } from '../record/recorder.ts';
 import { runControl } from './control.ts';
+import { beforePrompt } from './pass.ts';
 import { type Prompt, promptIds } from './prompt.ts';
 import { checkSampler, entropyOf, logSumExp, randomStream, type Sampler, sample } from './sampler.ts';
 import { createSequence, feedPrompt, feedToken, forkSequence, type Sequence } from './sequence.ts';
@@ -129,7 +130,8 @@ export async function generate(model: Model, prompt: Prompt, options: GenerateOp
   const rowsOf = Array.isArray(record) ? (record as readonly QueryHead[]) : [];
   checkHeads(model, rowsOf);
   if (record) live.recorder = createRecorder(sequence, runInfo(live, ids.length, options), rowsOf);
-  await write(live, ids, options);
+  const read = await beforePrompt(model, method, ids, signal);
+  await write(live, read.ids, { ...options, guests: read.guests });
   return runOf(live);
 }
 
@@ -192,7 +194,11 @@ function runInfo(
 }
 
 /** Feeds `ids` and writes until something ends it. An interrupted run keeps what it has. */
-async function write(live: Live, ids: readonly number[], options: GenerateOptions): Promise<void> {
+async function write(
+  live: Live,
+  ids: readonly number[],
+  options: GenerateOptions & { guests?: readonly number[] },
+): Promise<void> {
   const { sequence, recorder, stage, newIds } = live;
   const { model } = sequence;
   const { maxTokens = 64, sampler = 'greedy', seed = 0, onToken } = options;
@@ -248,7 +254,7 @@ async function write(live: Live, ids: readonly number[], options: GenerateOption
 async function readPrompt(
   live: Live,
   ids: readonly number[],
-  options: GenerateOptions,
+  options: GenerateOptions & { guests?: readonly number[] },
   signal: AbortSignal | undefined,
   publish: () => void,
 ): Promise<Float32Array> {
@@ -270,6 +276,7 @@ async function readPrompt(
   let fed = 0;
   const logits = await feedPrompt(sequence, ids, {
     chunk: options.chunk ?? 128,
+    guests: options.guests ?? [],
     signal,
     observer: recorder,
     ...(recorder ? { onRows } : {}),

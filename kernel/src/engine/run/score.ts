@@ -2,6 +2,7 @@
 import { type Method, methods } from '@kvlab/ops';
 import { fittedFor } from '../fit/fitted.ts';
 import type { Model } from '../model/load.ts';
+import { beforePrompt } from './pass.ts';
 import { bytesOf, keptBy, type RunBytes } from './run.ts';
 import { logSumExp } from './sampler.ts';
 import { createSequence, feedPrompt, feedToken } from './sequence.ts';
@@ -55,7 +56,8 @@ export async function score(model: Model, ids: ArrayLike<number>, options: Score
   const onRows = (logits: Float32Array, first: number): void => {
     for (let i = 0; i < logits.length / V; i++) keep(first + i, logits.subarray(i * V, (i + 1) * V));
   };
-  let logits = await feedPrompt(sequence, all.slice(0, prefill), { chunk, signal, ...(early ? { onRows } : {}) });
+  const { ids: prompt, guests } = await beforePrompt(model, method, all.slice(0, prefill), signal);
+  let logits = await feedPrompt(sequence, prompt, { chunk, guests, signal, ...(early ? { onRows } : {}) });
   keep(prefill - 1, logits);
   const nll = new Float32Array(all.length - prefill);
   for (let i = prefill; i < all.length; i++) {

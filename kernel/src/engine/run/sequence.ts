@@ -2,13 +2,12 @@
  *
  *  A step is all or nothing: layers compute first and the cache changes after the last, so an interrupted step leaves
  *  everything as it was. */
-import type { Allocated, Fitted, Method } from '@kvlab/ops';
-import { attendFeeds, columnsOf, timeOrder } from '../attend/feeds.ts';
+import type { Allocated, Bound, Fitted, Method } from '@kvlab/ops';
+import { attendFeeds } from '../attend/feeds.ts';
 import { type Form, formOf, type SplicedScore } from '../attend/form.ts';
-import { port } from '../attend/graph.ts';
 import { type RotaryTable, rotaryTable } from '../attend/rotary.ts';
 import { attendSessions } from '../attend/sessions.ts';
-import { append, type CacheLayer, cacheShape, createLayer, forkLayer } from '../cache/layer.ts';
+import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../cache/layer.ts';
 import { readLedger } from '../cache/ledger.ts';
 import { createEncoder, type Encoder } from '../keep/encoder.ts';
 import type { Observer } from '../keep/observer.ts';
@@ -16,9 +15,8 @@ import { allocateBudget, keepPass } from '../keep/pass.ts';
 import { scoredByPass } from '../keep/score.ts';
 import type { Model } from '../model/load.ts';
 import { createOperate, type Operate } from '../operate/operate.ts';
-import type { Tensor } from '../runtime/tensor.ts';
 import { planChunks } from './chunks.ts';
-import { logSumExp } from './sampler.ts';
+import { commit, joinTail, surprise, type Tail } from './commit.ts';
 
 /** What a recorder sees of a layer before the cache changes. */
 export interface LayerView {
@@ -66,22 +64,21 @@ export interface Sequence {
   /** Last raw queries of each layer, for scores that look at them. */
   tails: (Tail | undefined)[];
 }
-/** Raw queries [Hkv, G*rows, D]. */
-interface Tail {
-  data: Float32Array;
-  rows: number;
-}
 export interface FeedOptions {
   signal?: AbortSignal;
   observer?: StepObserver;
   /** Logits of all new rows, or of the last only. */
-  rows?: 'all' | 'last';
+  rows?: 'all' | 'last' | 'none';
+  /** A score whose queries are kept, instead of the method's own. */
+  tail?: Bound;
   /** A keep pass follows: scores without a memory of their own run now. */
   due?: boolean;
 }
-export interface PromptOptions extends Omit<FeedOptions, 'rows' | 'due'> {
+export interface PromptOptions extends Omit<FeedOptions, 'rows' | 'due' | 'tail'> {
   /** Tokens of a chunk. */
   chunk?: number;
+  /** Tokens behind the prompt that scores may look at and that leave when it ends; the last prompt token is then fed again. */
+  guests?: readonly number[];
   /** Gets the logits [n, V] of every row of a chunk and the index of its first token; without it only the last row is computed. */
   onRows?: (logits: Float32Array, first: number) => void;
   /** Called after each chunk with the tokens fed so far. */
@@ -134,7 +131,7 @@ export function forkSequence(sequence: Sequence): Sequence {
 export async function feedPrompt(
   sequence: Sequence,
   ids: readonly number[],
-  { chunk = 128, onRows, onChunk, ...options }: PromptOptions = {},
+  { chunk = 128, guests = [], onRows, onChunk, ...options }: PromptOptions = {},
 ): Promise<Float32Array> {
   const { method } = sequence;
   if (ids.length === 0) throw new Error(`${method.name}: the prompt is empty; give at least one token`);
@@ -154,22 +151,51 @@ export async function feedPrompt(
       n.of === 'attention' || n.of === 'products' ? (n.rows?.last ?? 1) : 1,
     ),
   );
-  const chunks = planChunks(ids.length, chunk, lastRows, sequence.ids.length === 0 ? room : undefined);
+  const all = [...ids, ...guests];
+  const chunks = planChunks(all.length, chunk, lastRows, sequence.ids.length === 0 ? room : undefined);
   const V = sequence.model.config.vocabulary;
+  const last = sequence.ids.length + ids.length - 1;
   let logits = new Float32Array(0);
   let fed = 0;
   for (const [i, length] of chunks.entries()) {
     const occasions: readonly Occasion[] = i === chunks.length - 1 ? ['chunk', 'prompt'] : ['chunk'];
     const due = isDue(sequence, occasions);
     const rows = onRows ? 'all' : 'last';
-    const some = ids.slice(fed, fed + length);
+    const some = all.slice(fed, fed + length);
     logits = (await feed(sequence, some, { ...options, rows, due })) as Float32Array<ArrayBuffer>;
     onRows?.(logits, fed);
     fed += length;
+    if (guests.length && i === chunks.length - 1) forgetFrom(sequence, last);
     await keepIfDue(sequence, occasions, options.observer);
-    onChunk?.(fed);
+    onChunk?.(Math.min(fed, ids.length));
   }
+  if (guests.length)
+    logits = (await feed(sequence, ids.slice(-1), { ...options, rows: 'last' })) as Float32Array<ArrayBuffer>;
   return logits.subarray(logits.length - V);
+}
+
+/** Takes everything from a position on out of the cache, as if it had not been fed. */
+function forgetFrom(sequence: Sequence, position: number): void {
+  for (const layer of sequence.layers)
+    layer.tables.forEach((table, h) => {
+      for (let e = table.count - 1; e >= 0; e--) if (table.position[e]! >= position) evict(layer, h, e);
+    });
+  for (const list of [sequence.ids, sequence.nll, sequence.turns]) list.length = Math.min(list.length, position);
+}
+
+/** Feeds tokens through the layers of the sequence only, keeping the last query that `score` looks at; no logits. */
+export async function feedThrough(
+  sequence: Sequence,
+  ids: readonly number[],
+  score: Bound,
+  signal?: AbortSignal,
+): Promise<void> {
+  checkContext(sequence, ids.length);
+  let fed = 0;
+  for (const length of planChunks(ids.length, 128)) {
+    await feed(sequence, ids.slice(fed, fed + length), { signal, rows: 'none', tail: score });
+    fed += length;
+  }
 }
 
 /** Feeds one token of the answer. Logits [V] of the next. */
@@ -261,7 +287,7 @@ const eventLoop = (): Promise<void> =>
 async function feed(
   sequence: Sequence,
   ids: readonly number[],
-  { signal, observer, rows = 'last', due = false }: FeedOptions,
+  { signal, observer, rows = 'last', due = false, tail }: FeedOptions,
 ): Promise<Float32Array> {
   const { model, layers } = sequence;
   const { group } = model.config;
@@ -271,7 +297,7 @@ async function feed(
   const windows = windowsOf(sequence);
   const score = splicedScore(sequence, due);
   const commits: (() => void)[] = [];
-  const { needs } = sequence.method.declaration.score;
+  const needs = (tail ?? sequence.method.declaration.score).needs;
   const tailRows = Math.max(0, ...needs.map((n) => (n.of === 'queries' ? (n.rows?.last ?? 1) : 0)));
   const wantsLogits = needs.some((n) => n.of === 'logits');
   const moment = {
@@ -316,85 +342,11 @@ async function feed(
       );
   }
   signal?.throwIfAborted();
-  const logits = await model.finish(x, output!, Q, wantsLogits ? 'all' : rows);
+  const logits = rows === 'none' ? new Float32Array(0) : await model.finish(x, output!, Q, wantsLogits ? 'all' : rows);
   for (const apply of commits) apply();
   if (wantsLogits) surprise(sequence, ids, logits);
   sequence.ids.push(...ids);
   for (const _ of ids) sequence.turns.push(sequence.turn);
   sequence.peakBytes = Math.max(sequence.peakBytes, readLedger(sequence.method, layers).held);
   return rows === 'last' ? logits.subarray(logits.length - model.config.vocabulary) : logits;
-}
-
-/** Notes how surprising each new token was: minus ln of the probability that the row before it gave. */
-function surprise(sequence: Sequence, ids: readonly number[], logits: Float32Array): void {
-  const V = sequence.model.config.vocabulary;
-  for (const [i, id] of ids.entries()) {
-    const before = i === 0 ? sequence.lastLogits : logits.subarray((i - 1) * V, i * V);
-    sequence.nll.push(before ? logSumExp(before) - before[id]! : 0);
-  }
-  sequence.lastLogits = logits.slice(logits.length - V);
-}
-
-/** The last `most` rows of queries, old ones first. */
-function joinTail(old: Tail | undefined, added: Tail, most: number, { queryHeads, headSize }: Model['config']): Tail {
-  const rows = Math.min(most, (old?.rows ?? 0) + added.rows);
-  const data = new Float32Array(queryHeads * rows * headSize);
-  for (let head = 0; head < queryHeads; head++)
-    for (const [from, skip] of [
-      [old, rows - added.rows],
-      [added, rows],
-    ] as const) {
-      if (!from || skip <= 0) continue;
-      const take = Math.min(from.rows, from === added ? rows : skip);
-      const source = from.data.subarray(((head + 1) * from.rows - take) * headSize, (head + 1) * from.rows * headSize);
-      data.set(source, (head * rows + (from === added ? rows - take : 0)) * headSize);
-    }
-  return { data, rows };
-}
-
-/** What a layer's run changes in its cache; called once all layers have run. */
-function commit(
-  layer: CacheLayer,
-  form: Form,
-  got: Record<string, Tensor>,
-  rows: { keys: Float32Array; values: Float32Array },
-  position: Int32Array,
-): () => void {
-  const Q = position.length;
-  return () => {
-    const written: (() => void)[] = [];
-    const names = new Set(
-      Object.keys(got)
-        .filter((n) => n.startsWith('score.'))
-        .map((n) => n.slice('score.'.length).split('@')[0]!),
-    );
-    for (const name of names)
-      layer.tables.forEach((table, h) => {
-        const tensor = got[port(`score.${name}`, form.apart ? h : undefined)]!;
-        const width = tensor.dims[1]!;
-        const row = (tensor.data as Float32Array).subarray(
-          (form.apart ? 0 : h) * width,
-          ((form.apart ? 0 : h) + 1) * width,
-        );
-        const result = form.score!.score.operator.outputs[name] ?? form.score!.score.operator.state![name]!;
-        const { start, fresh } = columnsOf(layer, form, h, Q);
-        const count = table.count;
-        if (result.dims[1] === 'Q') written.push(() => table.columns.get(name)!.set(row, count));
-        else if (form.score!.ordered) {
-          const order = timeOrder(layer, form, h, Q);
-          const byColumn = new Map(Array.from(order, (column, i) => [column, row[width - order.length + i]!]));
-          for (let e = 0; e < count; e++)
-            table.columns.get(name)![e] = byColumn.get(start[table.store.keys[e]!]! + table.slot.keys[e]!)!;
-          written.push(() => {
-            for (let q = 0; q < Q; q++) table.columns.get(name)![count + q] = byColumn.get(fresh + q)!;
-          });
-        } else {
-          const column = table.columns.get(name)!;
-          for (let e = 0; e < count; e++) column[e] = row[start[table.store.keys[e]!]! + table.slot.keys[e]!]!;
-          written.push(() => table.columns.get(name)!.set(row.subarray(fresh, fresh + Q), count));
-        }
-      });
-    append(layer, rows, position);
-    for (const write of written) write();
-  };
 }
