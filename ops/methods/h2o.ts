@@ -25,6 +25,7 @@ export const h2o = method(
   }),
   {
     paper: 'arXiv:2306.14048',
+    checked: "authors' code and the paper's sums",
     departures: ['evicts between prompt chunks, so the kept set depends on the chunk size'],
     total: ['heavy', 'recent'],
   },

@@ -22,5 +22,5 @@ export const keyNorm = method(
     fetch: all,
     attend: rows(),
   }),
-  { paper: 'arXiv:2406.11430', total: ['kept'] },
+  { paper: 'arXiv:2406.11430', checked: 'kvpress', total: ['kept'] },
 );

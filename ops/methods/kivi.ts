@@ -34,5 +34,5 @@ export const kivi = method(
     fetch: all,
     attend: rows(),
   }),
-  { paper: 'arXiv:2402.02750' },
+  { paper: 'arXiv:2402.02750', checked: "authors' code; its bytes to the byte" },
 );

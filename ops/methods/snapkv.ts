@@ -23,5 +23,5 @@ export const snapKV = method(
     fetch: all,
     attend: rows(),
   }),
-  { paper: 'arXiv:2404.14469', total: ['entries'] },
+  { paper: 'arXiv:2404.14469', checked: "authors' code and kvpress", total: ['entries'] },
 );

@@ -24,5 +24,5 @@ export const streamingLLM = method(
     fetch: all,
     attend: rows({ at: { contiguous, absolute }[o.positions] }),
   }),
-  { paper: 'arXiv:2309.17453', total: ['recent'] },
+  { paper: 'arXiv:2309.17453', checked: "authors' code", total: ['recent'] },
 );
