@@ -9,16 +9,22 @@ import { nodePlatform } from '../../kernel/src/engine/runtime/runtime.ts';
 import { defaultModelPath } from './default-model.ts';
 import { ggufBytes, sourceOf, u64, type Written } from './gguf-bytes.ts';
 
+/** Milliseconds that this process has computed: unlike a clock, the same on a busy machine. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** Loads and expects an error that names the file, within a second and without large allocations. */
 async function refuses(bytes: Uint8Array, message: RegExp): Promise<void> {
   const before = process.memoryUsage();
-  const start = performance.now();
+  const start = cpuMs();
   await assert.rejects(loadModel(sourceOf(bytes), { device: 'wasm' }), (error: Error) => {
     assert.match(error.message, /^given\.gguf: /);
     assert.match(error.message, message);
     return true;
   });
-  assert.ok(performance.now() - start < 1000);
+  assert.ok(cpuMs() - start < 1000);
   const after = process.memoryUsage();
   assert.ok(after.arrayBuffers - before.arrayBuffers < 64e6 && after.heapTotal - before.heapTotal < 64e6);
 }
@@ -147,13 +153,13 @@ describe('files on disk', () => {
     const path = join(folder, 'cut.gguf');
     for (const length of [3, 10, 30, 2000, 1_000_000, 1_769_600, 20_000_000]) {
       await writeFile(path, head.subarray(0, length));
-      const start = performance.now();
+      const start = cpuMs();
       await assert.rejects(loadModel(path, { device: 'wasm' }), (error: Error) => {
         assert.ok(error.message.startsWith(`${path}: `), error.message);
         assert.match(error.message, /the file ends at|too many for the|starts with/);
         return true;
       });
-      assert.ok(performance.now() - start < 1000, `${length} bytes`);
+      assert.ok(cpuMs() - start < 1000, `${length} bytes`);
     }
   });
 
@@ -167,12 +173,12 @@ describe('files on disk', () => {
 
   test('too little memory is said before loading, with both figures', async () => {
     const platform = { ...(await nodePlatform()), availableBytes: () => 300 * 2 ** 20 };
-    const start = performance.now();
+    const start = cpuMs();
     await assert.rejects(
       loadModel(defaultModelPath(), { device: 'wasm', platform }),
       /loading it needs about \d{3} MiB of memory and 300 MiB are free; close other programs or take a smaller model/,
     );
-    assert.ok(performance.now() - start < 1000);
+    assert.ok(cpuMs() - start < 1000);
   });
 
   test('loading stops when its signal is aborted', async () => {
