@@ -99,12 +99,12 @@ export const methods = {
   expectedAttention: expectedAttentionMethod,
   razorAttention,
   duoAttention,
+  gemFilter,
+  specKV,
 } as const;
 
 /** Methods whose declaration is complete, but which ask more of the engine than it does yet; each says what it awaits. */
 export const declared = {
-  gemFilter,
-  specKV,
   attentionGate,
   locret,
   criticPorag,

@@ -24,5 +24,5 @@ export const gemFilter = method(
     fetch: all,
     attend: rows(),
   }),
-  { paper: 'arXiv:2409.17422', checked: "authors' code", awaits: 'passes before the prompt' },
+  { paper: 'arXiv:2409.17422', checked: "authors' code" },
 );

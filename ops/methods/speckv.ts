@@ -30,7 +30,6 @@ export const specKV = method(
     paper: 'arXiv:2506.08373',
     checked: "authors' code",
     departures: ['the draft is written by the same model with a streaming cache'],
-    awaits: 'passes and guests',
     total: ['entries'],
   },
 );

@@ -137,7 +137,7 @@ const packedUnrotated = method(
   { paper: '' },
 );
 
-const { full, window, streamingLLM, h2o, snapKV, kivi, random, keyNorm } = methods;
+const { full, window, streamingLLM, h2o, snapKV, kivi, random, keyNorm, gemFilter } = methods;
 
 const written: readonly Setting[] = [
   { name: 'full', method: full(), byPosition: true, idle: full() },
@@ -172,6 +172,7 @@ const written: readonly Setting[] = [
   },
   { name: 'KIVI, 3 bits, odd residual', method: kivi({ bits: 3, group: 8, residual: 13 }) },
   { name: 'random', method: random({ keep: 0.4 }), idle: random({ keep: 1 }) },
+  { name: 'GemFilter', method: gemFilter({ layer: 1, tokens: 12 }), idle: gemFilter({ layer: 1 }) },
   { name: 'key norm', method: keyNorm({ entries: 10 }), idle: keyNorm({ keep: 1 }) },
 ];
 
@@ -198,5 +199,7 @@ export const testSettings: readonly Setting[] = [
 
 export const settings: readonly Setting[] = [...librarySettings, ...testSettings];
 
-/** What other tests build twins of. */
-export const slotsOfTests = { base, scored } as const;
+/** The first setting of each method. */
+export const onePerMethod: readonly Setting[] = settings.filter(
+  ({ method }, i) => settings.findIndex((other) => other.method.name === method.name) === i,
+);
