@@ -1,5 +1,6 @@
 /** A short, teacher-forced walk of a method over the fixture text: a prompt in chunks, then single tokens. */
-import type { Method } from '@kvlab/ops';
+import type { Fitted, Method } from '@kvlab/ops';
+import { fittedFor } from '../../kernel/src/engine/fit/fitted.ts';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
 import {
   createSequence,
@@ -15,6 +16,8 @@ export interface WalkOptions {
   steps?: number;
   chunk?: number;
   seed?: number;
+  /** What the method's fits gave; they run on the model where this is left out. */
+  fitted?: Fitted;
   observer?: (sequence: Sequence) => StepObserver;
   /** Called after each chunk and each token, when the keep pass is done. */
   onStep?: (sequence: Sequence) => void;
@@ -32,7 +35,7 @@ export const stepsOn = (model: Model): number => usual[model.runtime.device].ste
 
 export async function walk(model: Model, method: Method, options: WalkOptions = {}): Promise<Walked> {
   const { prompt = promptLength, chunk = usual[model.runtime.device].chunk, seed = 0, onStep = () => {} } = options;
-  const sequence = createSequence(model, method, seed);
+  const sequence = createSequence(model, method, seed, options.fitted ?? (await fittedFor(model, method)));
   const observer = options.observer?.(sequence);
   const ids = tinyIds.slice(0, prompt);
   const logits = [await feedPrompt(sequence, ids, { chunk, observer, onChunk: () => onStep(sequence) })];

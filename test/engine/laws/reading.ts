@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { codeType, type Encoding, exact, type Method, methods } from '@kvlab/ops';
 import type { CacheLayer } from '../../../kernel/src/engine/cache/layer.ts';
+import { fittedFor } from '../../../kernel/src/engine/fit/fitted.ts';
 import type { Model } from '../../../kernel/src/engine/model/load.ts';
 import { feedToken, forkSequence, type StepObserver } from '../../../kernel/src/engine/run/sequence.ts';
 import { keptAttention } from '../kept-attention.ts';
+import type { Setting } from '../settings.ts';
 import { tinyIds } from '../tiny-model.ts';
 import { apart, promptLength, sameBits, stepsOn, walk } from '../walk.ts';
 import { type Law, within } from './law.ts';
@@ -91,7 +93,8 @@ export const positionLaw: Law = {
   sentence: 'each step reads exactly the kept rows at the positions of the rule, and scores follow their entries',
   async check(model, { method }) {
     const oracle = keptAttention(model);
-    await walk(oracle.model, method, { observer: oracle.observe, onStep: oracle.settle });
+    const fitted = await fittedFor(model, method);
+    await walk(oracle.model, method, { fitted, observer: oracle.observe, onStep: oracle.settle });
     assert.ok(oracle.compared > 10_000);
     assert.ok(oracle.outputApart < within(model, 1e-5), `output apart by ${oracle.outputApart}`);
     assert.ok(oracle.scoreApart < within(model, 1e-5), `score apart by ${oracle.scoreApart}`);
@@ -127,3 +130,11 @@ export const paddingLaw: Law = {
   sentence: 'what lies in empty slots never changes a result',
   check: (model, { method }) => stepTwins(model, method, fillEmptySlots, (difference) => assert.equal(difference, 0)),
 };
+
+/** Logits of both devices on the same tokens, relative to the largest. */
+export async function devicesAgree(wasm: Model, webgpu: Model, { method }: Setting): Promise<void> {
+  const fitted = await fittedFor(wasm, method);
+  const options = { fitted, chunk: promptLength, steps: stepsOn(webgpu) };
+  const [a, b] = [await walk(wasm, method, options), await walk(webgpu, method, options)];
+  assert.ok(apart(a.logits, b.logits) < 1e-4, `apart by ${apart(a.logits, b.logits)}`);
+}

@@ -19,6 +19,15 @@ export interface Encoder {
   release(): Promise<void>;
 }
 
+const known = new WeakMap<Runtime, Encoder>();
+
+/** The encoder that all caches of a runtime share; its sessions are released with the runtime. */
+export function encoderOf(runtime: Runtime): Encoder {
+  const encoder = known.get(runtime) ?? createEncoder(runtime);
+  known.set(runtime, encoder);
+  return encoder;
+}
+
 export function createEncoder(runtime: Runtime): Encoder {
   const sessions = new Map<string, Promise<Session>>();
   const open = (encoding: Encoding, D: number): Promise<Session> => {

@@ -84,6 +84,15 @@ export function createOps(runtime: Runtime): Ops {
   return Object.fromEntries(eager) as Ops;
 }
 
+const known = new WeakMap<Runtime, Operate>();
+
+/** The eager operators that all caches of a runtime share; their sessions are released with the runtime. */
+export function operateOf(runtime: Runtime): Operate {
+  const operate = known.get(runtime) ?? createOperate(runtime);
+  known.set(runtime, operate);
+  return operate;
+}
+
 /** Runs any operator, also one that a user wrote a moment ago. Throws where shapes disagree, before anything runs. */
 export function createOperate(runtime: Runtime): Operate {
   const opened = new Map<AnyDefinition, Map<string, Promise<Session>>>();

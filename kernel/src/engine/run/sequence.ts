@@ -9,12 +9,12 @@ import { type RotaryTable, rotaryTable } from '../attend/rotary.ts';
 import { attendSessions } from '../attend/sessions.ts';
 import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../cache/layer.ts';
 import { readLedger } from '../cache/ledger.ts';
-import { createEncoder, type Encoder } from '../keep/encoder.ts';
+import { type Encoder, encoderOf } from '../keep/encoder.ts';
 import type { Observer } from '../keep/observer.ts';
 import { allocateBudget, keepPass } from '../keep/pass.ts';
 import { scoredByPass } from '../keep/score.ts';
 import type { Model } from '../model/load.ts';
-import { createOperate, type Operate } from '../operate/operate.ts';
+import { type Operate, operateOf } from '../operate/operate.ts';
 import { planChunks } from './chunks.ts';
 import { commit, joinTail, surprise, type Tail } from './commit.ts';
 
@@ -105,8 +105,8 @@ export function createSequence(model: Model, method: Method, seed = 0, fitted?: 
     seed,
     fitted,
     rotary: rotaryTable(ropeFrequencies),
-    encoder: createEncoder(model.runtime),
-    operate: createOperate(model.runtime),
+    encoder: encoderOf(model.runtime),
+    operate: operateOf(model.runtime),
     nll: [],
     turns: [],
     turn: 0,
