@@ -14,7 +14,8 @@ export interface CellFit {
 /** Fits items into a length of device pixels: the fewest items per cell that leaves at least `least` pixels for a cell. */
 export function fitCells(items: number, devicePixels: number, least = 2, most = Number.POSITIVE_INFINITY): CellFit {
   const room = Math.max(least, Math.floor(devicePixels));
-  const bin = Math.max(1, Math.ceil((Math.max(1, items) * least) / room));
+  let bin = Math.max(1, Math.ceil((Math.max(1, items) * least) / room));
+  while (Math.ceil(items / bin) * least > room) bin += 1;
   const count = Math.max(1, Math.ceil(items / bin));
   return { bin, count, pixels: Math.max(1, Math.min(most, Math.floor(room / count))) };
 }

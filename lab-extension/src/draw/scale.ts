@@ -30,10 +30,8 @@ export function roundTicks([low, high]: readonly [number, number], wanted = 4): 
 /** Ticks of layers or heads: every fifth or tenth, and always the last one. */
 export function indexTicks(count: number, every: number): number[] {
   const last = count - 1;
-  const ticks = Array.from({ length: Math.ceil(count / every) }, (_, i) => i * every).filter(
-    (tick) => last - tick >= every * 0.4,
-  );
-  return [...ticks, last];
+  const ticks = Array.from({ length: Math.ceil(count / every) }, (_, i) => i * every);
+  return [...ticks.filter((tick) => last - tick >= every * 0.4 || (tick === 0 && last > 0)), last];
 }
 
 /** The next round number above a value. */

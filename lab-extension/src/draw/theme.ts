@@ -113,13 +113,12 @@ export function themeOf(name: Theme['name'], pagePaper: string, font: string, co
   };
 }
 
-/** Hue of a zone by its name. Names that no method of the catalogue uses are bodies. */
-export function zoneTone(zone: string): Tone {
+/** Hue of a zone by its name. A body that is stored exactly is as quiet as fresh rows: its hue speaks of few bits. */
+export function zoneTone(zone: string, quantizes: boolean): Tone {
   if (/sink/i.test(zone)) return 'sinks';
-  if (/heavy|outlier/i.test(zone)) return 'heavy';
+  if (/heavy|outlier|kept|live|top/i.test(zone)) return 'heavy';
   if (/recent|residual|window|near|local/i.test(zone)) return 'recent';
-  if (/fresh/i.test(zone)) return 'fresh';
-  return 'body';
+  return quantizes && !/fresh/i.test(zone) ? 'body' : 'fresh';
 }
 
 /** Position in the ramp, 0 to 255, of a value between 0 and 1. */
@@ -127,9 +126,23 @@ export function rampIndex(value: number): number {
   return value > 0 ? Math.min(255, Math.round(value * 255)) : 0;
 }
 
-/** Text colour that can be read on a colour of the ramp. */
+/** Text colour that can be read on a colour of the ramp: ink, paper or black, whichever stands out most. */
 export function inkOnRamp(theme: Theme, index: number): string {
-  return index > (theme.name === 'light' ? 122 : 140) ? theme.paper : theme.ink;
+  const word = theme.ramp[index]!;
+  const ground = [word & 255, (word >> 8) & 255, (word >> 16) & 255] as const;
+  return [theme.ink, theme.paper, '#000000'].reduce((best, colour) =>
+    contrast(rgb(colour), ground) > contrast(rgb(best), ground) ? colour : best,
+  );
+}
+
+/** Contrast ratio of two colours as accessibility guidelines define it, 1 to 21. */
+export function contrast(a: readonly number[], b: readonly number[]): number {
+  const luminance = ([r, g, blue]: readonly number[]) => {
+    const linear = (v: number) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * linear(r!) + 0.7152 * linear(g!) + 0.0722 * linear(blue!);
+  };
+  const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y) as [number, number];
+  return (high + 0.05) / (low + 0.05);
 }
 
 /** Red, green and blue of `#rrggbb`. */

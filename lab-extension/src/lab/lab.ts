@@ -118,6 +118,10 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
   const unsubscribe = subscribe(store, redraw);
   const theme = new MutationObserver(redraw);
   theme.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light'] });
+  // A theme's colours arrive after its name: the ground of the lab changes with them, and says so by a transition.
+  node.addEventListener('transitionend', (event) => {
+    if (event.target === node) redraw();
+  });
   header.draw();
 
   return {

@@ -66,7 +66,7 @@ export function encodeEviction(run: Run, step: number, head: HeadChoice | undefi
     rows,
     cells,
     most: headCount(run.info),
-    zones: run.info.zones.map((name) => ({ name, tone: zoneTone(name) })),
+    zones: run.info.zones.map((name) => ({ name, tone: zoneTone(name, run.info.method.quantizes) })),
     held: run.info.zones.map((_, zone) => newest?.reduce((count, z) => count + (z === zone ? 1 : 0), 0) ?? 0),
     recent: recentLength(run, step, head),
     words: importantWords(run, step, newest),
@@ -98,7 +98,7 @@ function importantWords(run: Run, step: number, zones: Uint8Array | undefined): 
 }
 
 function recentLength(run: Run, step: number, head: HeadChoice | undefined): number {
-  const zone = run.info.zones.findIndex((name) => zoneTone(name) === 'recent');
+  const zone = run.info.zones.findIndex((name) => zoneTone(name, run.info.method.quantizes) === 'recent');
   if (zone < 0) return 0;
   const { layer, kvHead } = head ?? { layer: 0, kvHead: 0 };
   const tokens = logColumn(run, 'token.step')?.rows ?? 0;

@@ -50,7 +50,7 @@ export function encodeMemory(run: Run, step: number): MemoryDrawing | undefined 
       parts.reduce((sum, part) => sum + held.data[(row * zones + zone) * byteParts.length + part]!, 0),
     );
   const ranked = run.info.zones
-    .map((name, zone) => ({ name, zone, tone: zoneTone(name) }))
+    .map((name, zone) => ({ name, zone, tone: zoneTone(name, run.info.method.quantizes) }))
     .sort((a, b) => order.indexOf(a.tone) - order.indexOf(b.tone));
   const bands: Band[] = [];
   for (const { name, zone, tone } of ranked) {
