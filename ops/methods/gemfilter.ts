@@ -14,7 +14,11 @@ export const gemFilter = method(
   { layer: 13, tokens: 1024, pool: 5 },
   (o) => ({
     when: [],
-    passes: filterPrompt({ layers: o.layer, tokens: o.tokens, score: lastQueryProducts({ pool: o.pool }) }),
+    passes: filterPrompt({
+      layers: o.layer,
+      tokens: o.keep === 1 ? Number.POSITIVE_INFINITY : (o.keep ?? o.entries ?? o.tokens),
+      score: lastQueryProducts({ pool: o.pool }),
+    }),
     score: nothing,
     allocate: everything,
     select: zones({ body: rest }),

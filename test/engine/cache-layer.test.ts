@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import type { Allocated, Method, Part } from '@kvlab/ops';
+import { type Allocated, type Fitted, hashedUniform, type Method, type Part, tensor } from '@kvlab/ops';
 import {
   append,
   type CacheLayer,
@@ -13,13 +13,18 @@ import {
   parts,
 } from '../../kernel/src/engine/cache/layer.ts';
 import { readLedger } from '../../kernel/src/engine/cache/ledger.ts';
+import { fitsOf } from '../../kernel/src/engine/fit/fitted.ts';
 import { createEncoder, type Encoder } from '../../kernel/src/engine/keep/encoder.ts';
 import { allocateBudget, keepPass } from '../../kernel/src/engine/keep/pass.ts';
+import { type ScoreFacts, scoredByPass } from '../../kernel/src/engine/keep/score.ts';
+import { createOperate } from '../../kernel/src/engine/operate/operate.ts';
 import { openRuntime, type Runtime } from '../../kernel/src/engine/runtime/runtime.ts';
 import { liveBytes } from './live-buffers.ts';
 import { type Seeded, seeded } from './seeded.ts';
 import { settings } from './settings.ts';
 import { checkTableAndStores } from './table-and-stores.ts';
+
+let runtime: Runtime;
 
 /** What a head should hold, written down beside the cache: rows and column values by position. */
 interface Twin {
@@ -34,6 +39,30 @@ interface Subject {
   seen: number;
 }
 
+/** Head classes as a fit could have found them: the first head looks far back, the others do not. */
+function anyClasses(method: Method, kvHeads: number): Fitted {
+  const classes = tensor(
+    [1, kvHeads],
+    Array.from({ length: kvHeads }, (_, h) => Number(h === 0)),
+  );
+  return new Map(fitsOf(method).map((fit) => [`${fit.name}/retrieval`, classes]));
+}
+
+/** What scores of held entries may read beside the cache. */
+function facts({ layer: { shape }, seen }: Subject): ScoreFacts {
+  const queries = new Float32Array(shape.kvHeads * seen * shape.headSize).map(
+    (_, i) => hashedUniform(i, 0, 0, 0) - 0.5,
+  );
+  return {
+    operate: createOperate(runtime),
+    queries: () => ({ data: queries, rows: seen }),
+    nll: Array.from({ length: seen }, (_, i) => 3 * hashedUniform(i, 1, 0, 0)),
+    turnsAgo: () => 0,
+    group: 1,
+    frequencies: new Float64Array(shape.headSize / 2),
+  };
+}
+
 function subject(method: Method, kvHeads: number, headSize: number): Subject {
   const layer = createLayer(cacheShape(method, kvHeads, headSize, ['score']));
   return {
@@ -43,7 +72,7 @@ function subject(method: Method, kvHeads: number, headSize: number): Subject {
       rows: Array.from({ length: kvHeads }, () => ({ keys: new Map(), values: new Map() })),
       score: Array.from({ length: kvHeads }, () => new Map()),
     },
-    allocated: allocateBudget(method, 1, kvHeads, headSize, 24),
+    allocated: allocateBudget(method, 1, kvHeads, headSize, 24, anyClasses(method, kvHeads)),
     seen: 0,
   };
 }
@@ -83,15 +112,15 @@ function forget(twin: Twin, h: number, position: number): void {
 
 /** What a pass took away leaves the twin too; that nothing else changed is checked afterwards. */
 async function keep(s: Subject, encoder: Encoder): Promise<void> {
-  const now = { step: 1, seen: s.seen, promptLength: 24, seed: 3 };
-  // Scores of random declarations are drawn anew by the pass; the others read the column.
+  const now = { step: 1, seen: s.seen, promptLength: 24, seed: 3, facts: facts(s) };
+  // Scores of what is held are computed anew by the pass; the others read the column.
   await keepPass(s.method, [s.layer], s.allocated, now, encoder, {
     event(e) {
       if (e.kind === 'leave') forget(s.twin, e.kvHead, e.position);
     },
     written() {},
   });
-  if (s.method.name !== 'random') return;
+  if (!scoredByPass(s.method.declaration.score)) return;
   s.layer.tables.forEach((table, h) => {
     for (let e = 0; e < table.count; e++) s.twin.score[h]!.set(table.position[e]!, table.columns.get('score')![e]!);
   });
@@ -107,6 +136,7 @@ function check({ method, layer, twin }: Subject): void {
       [...twin.score[h]!.keys()].sort((a, b) => a - b),
     );
     for (let e = 0; e < table.count; e++) {
+      if (table.zone.keys[e] === layer.shape.syntheticZone) continue;
       const position = table.position[e]!;
       assert.equal(table.columns.get('score')![e], twin.score[h]!.get(position), `score at ${position}`);
       for (const part of parts) {
@@ -124,7 +154,6 @@ function check({ method, layer, twin }: Subject): void {
 }
 
 describe('the cache of a layer', () => {
-  let runtime: Runtime;
   let encoder: Encoder;
   before(async () => {
     runtime = await openRuntime('wasm', { threads: 1 });

@@ -32,6 +32,11 @@ test('GemFilter reads only the tokens that its filter chose, at positions from 0
     assert.ok((at = prompt.indexOf(id, at + 1)) >= 0, `token ${id} stands in the prompt's order`);
 });
 
+test('GemFilter takes a share of the prompt as its total', async () => {
+  assert.equal((await write(methods.gemFilter({ layer: 1, keep: 0.25 }))).kept(0, 0).length, 35);
+  assert.deepEqual((await write(methods.gemFilter({ layer: 1, keep: 1 }))).ids, full.ids);
+});
+
 test('GemFilter refuses more layers than the model has', async () => {
   await assert.rejects(
     write(methods.gemFilter({ layer: 13, tokens: 40 })),
