@@ -93,7 +93,10 @@ export function method<O extends object>(
       Object.entries(defaults).filter(([o]) => !budgeted || !about.total?.includes(o as never)),
     );
     const options = { ...kept, ...named } as O & Budget;
-    return assemble(name, options, given, declare(options), about);
+    const declaration = declare(options);
+    if (budgeted && declaration.allocate.neutral && !declaration.passes)
+      throw new RangeError(`${name}: it evicts nothing, so ${Object.keys(named).join(', ')} sets no budget; leave it out`);
+    return assemble(name, options, given, declaration, about);
   };
   return Object.assign(make, { methodName: name, defaults, about });
 }

@@ -67,6 +67,11 @@ describe('bad input to the lab', () => {
     assert.throws(() => methods.h2o({ keep: 0.5, entries: 9 }), /keep, entries and bytes say the same thing; give one/);
   });
 
+  test('a budget is refused by methods that evict nothing', () => {
+    assert.throws(() => methods.kivi({ keep: 0.2 }), /KIVI: it evicts nothing, so keep sets no budget; leave it out/);
+    assert.throws(() => methods.full({ entries: 9 }), /full: it evicts nothing, so entries sets no budget/);
+  });
+
   test('an option that a method does not have is refused with those that it has', () => {
     assert.throws(
       () => methods.kivi({ bit: 2 } as object),

@@ -13,6 +13,8 @@ interface Row {
   /** The key carries the angle of its position already. */
   turned: boolean;
   value: Float64Array;
+  /** Tokens that the row stands for. */
+  weight: number;
   /** Attention received so far, summed over the query heads of the group. */
   received: number;
 }
@@ -67,6 +69,7 @@ export function keptAttention(model: Model): KeptAttention {
           key: rowOf(projected[layer]!.keys, h * Q + q),
           turned: false,
           value: rowOf(projected[layer]!.values, h * Q + q),
+          weight: 1,
           received: 0,
         });
       rows.sort((a, b) => a.position - b.position);
@@ -82,7 +85,9 @@ export function keptAttention(model: Model): KeptAttention {
         for (let member = 0; member < group; member++) {
           const at = (h * group + member) * Q + q;
           const query = turn(rowOf(queries, at), closesUp ? seen.length - 1 : here);
-          const weights = keys.map((key) => key.reduce((sum, k, d) => sum + k * query[d]!, 0));
+          const weights = keys.map((key, i) =>
+            key.reduce((sum, k, d) => sum + k * query[d]!, Math.log(seen[i]!.weight)),
+          );
           const top = Math.max(...weights);
           const total = weights.reduce((sum, w) => sum + Math.exp(w - top), 0);
           const mixed = new Float64Array(D);
@@ -122,7 +127,9 @@ export function keptAttention(model: Model): KeptAttention {
       sequence.layers.forEach((layer, l) => {
         layer.tables.forEach((table, h) => {
           const kept = new Set(keptPositions(layer, h));
-          held[l]![h] = held[l]![h]!.filter(({ position }) => kept.has(position));
+          const leaving = held[l]![h]!.filter(({ position, weight }) => weight === 1 && !kept.has(position));
+          held[l]![h] = held[l]![h]!.filter((row) => !leaving.includes(row));
+          if (leaving.length && layer.shape.syntheticZone >= 0) held[l]![h]!.push(meanOf(leaving, turn));
           for (let e = 0; e < table.count; e++) {
             const row = held[l]![h]!.find(({ position }) => position === table.position[e])!;
             if (accumulates) compare('score', table.columns.get('score')![e]!, row.received);
@@ -143,6 +150,20 @@ export function keptAttention(model: Model): KeptAttention {
     get compared() {
       return compared;
     },
+  };
+}
+
+/** One row for several: the mean of their rotated keys and of their values, at the place of the last. */
+function meanOf(rows: readonly Row[], turn: (key: Float64Array, position: number) => Float64Array): Row {
+  const mean = (list: readonly Float64Array[]): Float64Array =>
+    list[0]!.map((_, d) => list.reduce((sum, row) => sum + row[d]!, 0) / list.length);
+  return {
+    position: rows.at(-1)!.position,
+    key: mean(rows.map(({ key, turned, position }) => (turned ? key : turn(key, position)))),
+    turned: true,
+    value: mean(rows.map(({ value }) => value)),
+    weight: rows.length,
+    received: 0,
   };
 }
 

@@ -171,6 +171,16 @@ const written: readonly Setting[] = [
     idle: kivi({ bits: 4, residual: 512 }),
   },
   { name: 'KIVI, 3 bits, odd residual', method: kivi({ bits: 3, group: 8, residual: 13 }) },
+  {
+    name: 'RazorAttention',
+    method: methods.razorAttention({ sinks: 2, recent: 6 }),
+    idle: methods.razorAttention({ recent: 1000 }),
+  },
+  {
+    name: 'DuoAttention',
+    method: methods.duoAttention({ sinks: 2, recent: 6 }),
+    idle: methods.duoAttention({ recent: 1000 }),
+  },
   { name: 'random', method: random({ keep: 0.4 }), idle: random({ keep: 1 }) },
   { name: 'GemFilter', method: gemFilter({ layer: 1, tokens: 12 }), idle: gemFilter({ layer: 1 }) },
   { name: 'key norm', method: keyNorm({ entries: 10 }), idle: keyNorm({ keep: 1 }) },
@@ -179,6 +189,8 @@ const written: readonly Setting[] = [
 /** Methods of the list that have no setting above: 40 % of the prompt. */
 const others: readonly Setting[] = Object.entries(methods).flatMap(([name, factory]) => {
   if (written.some((setting) => setting.method.name === factory.methodName)) return [];
+  // What runs before the prompt is not part of a walk.
+  if (factory().declaration.passes) return [];
   const window = 'window' in factory.defaults ? { window: 4 } : {};
   const make = (keep: number) => (factory as MethodFactory<object>)({ keep, ...window });
   return { name: `${name}, keep 40 %`, method: make(0.4), idle: make(1) };

@@ -76,6 +76,11 @@ function replayed(recorder: Recorder, sequence: Sequence, birthZone: number): Ma
   ).map(read) as ArrayLike<number>[];
   for (let i = 0; i < layer!.length; i++) {
     const name = `${layer![i]} ${kvHead![i]} ${position![i]}`;
+    if (eventKinds[kind![i]!] === 'enter') {
+      assert.ok(!out.has(name), `event ${i}: ${name} enters and is held`);
+      out.set(name, [to![i]!, to![i]!]);
+      continue;
+    }
     const zones = out.get(name);
     assert.ok(zones, `event ${i} is about ${name}, which is not held`);
     const which = eventParts[part![i]!]!;

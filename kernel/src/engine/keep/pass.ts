@@ -13,7 +13,7 @@ import { type CacheLayer, compact, evict, parts } from '../cache/layer.ts';
 import { inTimeOrder, type Table } from '../cache/table.ts';
 import type { Encoder } from './encoder.ts';
 import { type Move, moveRows } from './moves.ts';
-import type { Observer } from './observer.ts';
+import type { CacheEvent, Observer } from './observer.ts';
 import { type ScoreFacts, scoredByPass, scoreHeld } from './score.ts';
 import { addSynthetic, type Synthetic, standIn } from './synthetic.ts';
 
@@ -118,7 +118,7 @@ export async function keepPass(
   }
   const amounts = allocate.reads === 'scores' ? allocateByScore(method, layers, allocated, now) : allocated;
   const moves = new Map<string, Move[]>();
-  const leaving: { layer: CacheLayer; kvHead: number; entries: number[] }[] = [];
+  const leaving: { layer: CacheLayer; layerIndex: number; kvHead: number; entries: number[] }[] = [];
   for (const [l, layer] of layers.entries()) {
     layer.tables.forEach((table, h) => {
       const head = l * layer.shape.kvHeads + h;
@@ -136,21 +136,32 @@ export async function keepPass(
         if (keys[e] === leaves) gone.push(e);
       }
       if (gone.length) {
-        leaving.push({ layer, kvHead: h, entries: gone });
+        leaving.push({ layer, layerIndex: l, kvHead: h, entries: gone });
         if (observer) for (const e of gone) observer.event(leaveEvent(method, table, l, h, e, columnOf(table)));
       }
       collectMoves(layer, l, h, { keys, values }, select.keys === select.values, moves, observer);
     });
   }
-  const standIns: Synthetic[] = [];
+  const standIns: (Synthetic & { layerIndex: number })[] = [];
   if (layers[0] && layers[0].shape.syntheticZone >= 0)
-    for (const { layer, kvHead, entries } of leaving)
-      standIns.push(await standIn(method.declaration.compensate, layer, kvHead, entries, now.facts?.operate));
+    for (const { layer, layerIndex, kvHead, entries } of leaving) {
+      const one = await standIn(method.declaration.compensate, layer, kvHead, entries, now.facts?.operate);
+      standIns.push({ ...one, layerIndex });
+    }
   for (const group of moves.values()) await moveRows(group, encoder, observer);
   // From the highest index down: the entry that fills the gap is one that stays.
   for (const { layer, kvHead, entries } of leaving) for (const e of entries.reverse()) evict(layer, kvHead, e);
-  for (const one of standIns) addSynthetic(one);
+  for (const one of standIns) {
+    addSynthetic(one);
+    observer?.event(enterEvent(one.layerIndex, one.kvHead, one.position, one.layer.shape.syntheticZone));
+  }
   for (const layer of layers) compact(layer);
+}
+
+/** A stand-in enters; tokens enter without an event. */
+function enterEvent(layer: number, kvHead: number, position: number, to: number): CacheEvent {
+  const unscored = { into: -1, score: Number.NaN, rank: -1 };
+  return { kind: 'enter', layer, kvHead, position, part: 'both', from: leaves, to, ...unscored };
 }
 
 function leaveEvent(method: Method, table: Table, layer: number, kvHead: number, e: number, score: Float32Array) {

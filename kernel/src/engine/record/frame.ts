@@ -78,7 +78,7 @@ export interface RunInfo {
   leftOut: string;
 }
 
-/** Event kinds in the order of their codes in `event.kind`. `enter` is not sent: every token enters every head at its step. */
+/** Event kinds in the order of their codes in `event.kind`. `enter` is sent for entries that are no tokens (a mean): every token enters every head at its step. */
 export const eventKinds = ['enter', 'move', 'merge', 'leave', 'read', 'tier', 'rerun'] as const;
 export type EventKind = (typeof eventKinds)[number];
 export const eventParts = ['keys', 'values', 'both'] as const;
