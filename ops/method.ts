@@ -95,7 +95,9 @@ export function method<O extends object>(
     const options = { ...kept, ...named } as O & Budget;
     const declaration = declare(options);
     if (budgeted && declaration.allocate.neutral && !declaration.passes)
-      throw new RangeError(`${name}: it evicts nothing, so ${Object.keys(named).join(', ')} sets no budget; leave it out`);
+      throw new RangeError(
+        `${name}: it evicts nothing, so ${Object.keys(named).join(', ')} sets no budget; leave it out`,
+      );
     return assemble(name, options, given, declaration, about);
   };
   return Object.assign(make, { methodName: name, defaults, about });
