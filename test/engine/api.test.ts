@@ -247,6 +247,15 @@ describe('what a script calls', () => {
     assert.ok(Math.abs(sum - row[ids[23]!]! - scored.nll[3]!) < 1e-4);
   });
 
+  test('an interrupted score or comparison ends with the reason of its signal', async () => {
+    const stop = new AbortController();
+    const reason = new Error('the cell was interrupted');
+    const onProgress = (fed: number) => fed === 25 && stop.abort(reason);
+    await assert.rejects(lab.score(model, prompt, { prefill: 20, signal: stop.signal, onProgress }), reason);
+    const signal = AbortSignal.abort(reason);
+    await assert.rejects(lab.compare(model, prompt, { methods: [methods.full()], signal }), reason);
+  });
+
   test("compare judges methods on the full cache's own tokens: nothing is lost where nothing is evicted", async () => {
     const { results, ids, promptTokens } = await lab.compare(model, prompt, {
       methods: [methods.h2o({ keep: 1 }), methods.window({ recent: 6 }), methods.kivi({ group: 8, residual: 16 })],

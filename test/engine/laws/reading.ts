@@ -1,14 +1,14 @@
 /** Laws about what a step reads: neutral settings, positions, forms of reading, cuts into zones, physical order, padding. */
 import assert from 'node:assert/strict';
 import { codeType, type Encoding, exact, type Method, methods } from '@kvlab/ops';
-import type { CacheLayer } from '../../../kernel/src/engine/cache/layer.ts';
+import { type CacheLayer, keptPositions } from '../../../kernel/src/engine/cache/layer.ts';
 import { fittedFor } from '../../../kernel/src/engine/fit/fitted.ts';
 import type { Model } from '../../../kernel/src/engine/model/load.ts';
 import { feedToken, forkSequence, type StepObserver } from '../../../kernel/src/engine/run/sequence.ts';
 import { keptAttention } from '../kept-attention.ts';
 import type { Setting } from '../settings.ts';
 import { tinyIds } from '../tiny-model.ts';
-import { apart, promptLength, sameBits, stepsOn, walk } from '../walk.ts';
+import { apart, promptLength, sameBits, stepsOn, type Walked, walk } from '../walk.ts';
 import { type Law, within } from './law.ts';
 import { fillEmptySlots, shuffleSlots } from './slots.ts';
 
@@ -131,10 +131,13 @@ export const paddingLaw: Law = {
   check: (model, { method }) => stepTwins(model, method, fillEmptySlots, (difference) => assert.equal(difference, 0)),
 };
 
-/** Logits of both devices on the same tokens, relative to the largest. */
+/** Both devices give the same logits, relative to the largest, and keep the same entries. */
 export async function devicesAgree(wasm: Model, webgpu: Model, { method }: Setting): Promise<void> {
   const fitted = await fittedFor(wasm, method);
   const options = { fitted, chunk: promptLength, steps: stepsOn(webgpu) };
   const [a, b] = [await walk(wasm, method, options), await walk(webgpu, method, options)];
   assert.ok(apart(a.logits, b.logits) < 1e-4, `apart by ${apart(a.logits, b.logits)}`);
+  const kept = ({ sequence }: Walked) =>
+    sequence.layers.map((layer) => layer.tables.map((_, h) => [...keptPositions(layer, h)]));
+  assert.deepEqual(kept(b), kept(a));
 }
