@@ -283,6 +283,11 @@ function splicedScore({ method }: Sequence, due: boolean): SplicedScore | undefi
 const eventLoop = (): Promise<void> =>
   new Promise((resolve) => (typeof setImmediate === 'function' ? setImmediate(resolve) : setTimeout(resolve, 0)));
 
+/** Frees memory at once: rows of a long prompt would wait for the collector while the next layer makes as many again. */
+function letGo({ buffer }: Float32Array): void {
+  (buffer as ArrayBuffer & { transfer?(bytes: number): ArrayBuffer }).transfer?.(0);
+}
+
 /** Runs new tokens through all layers and then adds them to the cache. Logits [1, V] or [Q, V]. */
 async function feed(
   sequence: Sequence,
@@ -334,7 +339,11 @@ async function feed(
     sequence.workspaceBytes = Math.max(sequence.workspaceBytes, copied);
     x = projected.x;
     output = data('output');
-    await observer?.layer({ layer: l, cache: layer, form, attention: attention.map(data), queries, output, position });
+    if (observer) {
+      const rows = attention.map(data);
+      await observer.layer({ layer: l, cache: layer, form, attention: rows, queries, output, position });
+      for (const block of rows) letGo(block);
+    }
     commits.push(commit(layer, form, got, { keys: data('stored'), values }, position));
     if (tailRows)
       commits.push(
