@@ -28,3 +28,9 @@ export function host(): Host | undefined {
 export function setHost(value: Host | undefined): void {
   (globalThis as Record<symbol, unknown>)[key] = value;
 }
+
+/** Aborted when the running cell is interrupted, and when the caller's own signal is. */
+export function interruption(own?: AbortSignal): AbortSignal | undefined {
+  const signals = [own, host()?.signal()].filter((signal) => signal !== undefined);
+  return signals.length > 1 ? AbortSignal.any(signals) : signals[0];
+}

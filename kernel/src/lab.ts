@@ -15,7 +15,7 @@ import type { Prompt } from './engine/run/prompt.ts';
 import { type GenerateOptions, generate, type Run, type Stage } from './engine/run/run.ts';
 import { type Scored, type ScoreOptions, score } from './engine/run/score.ts';
 import { openRuntime, type Runtime } from './engine/runtime/runtime.ts';
-import { type Host, host } from './host.ts';
+import { type Host, host, interruption } from './host.ts';
 import { modelFile } from './model-file.ts';
 import { comparisonWords, modelWords, runWords, shown } from './shown.ts';
 
@@ -94,9 +94,9 @@ async function load(path?: string, options: LoadOptions = {}): Promise<LabModel>
   const line = progressLine('load');
   const start = performance.now();
   const model = await loadModel(modelFile(path), {
-    signal: host()?.signal(),
     onProgress: (words) => line.say(words),
     ...options,
+    signal: interruption(options.signal),
   });
   newest = model.runtime;
   line.end(`${model.name} loaded in ${((performance.now() - start) / 1000).toFixed(1)} s on ${model.runtime.device}`);
@@ -168,14 +168,18 @@ async function labCompare(model: Model, prompt: Prompt, options: CompareOptions)
   const result = await compare(
     model,
     prompt,
-    { signal: host()?.signal(), onStep: (step, of) => line.say(`compared ${step} of ${of} tokens`), ...options },
+    {
+      onStep: (step, of) => line.say(`compared ${step} of ${of} tokens`),
+      ...options,
+      signal: interruption(options.signal),
+    },
     () => performance.now(),
   );
   return shown(result, () => comparisonWords(result));
 }
 
 const labScore = (model: Model, ids: ArrayLike<number>, options: ScoreOptions = {}): Promise<Scored> =>
-  score(model, ids, { signal: host()?.signal(), ...options });
+  score(model, ids, { ...options, signal: interruption(options.signal) });
 
 async function eagerRuntime(): Promise<Runtime> {
   newest ??= await openRuntime('auto');
@@ -202,7 +206,7 @@ export const lab = {
   compare: labCompare,
   /** Runs what a method has to calibrate on this model; the other functions do it by themselves when it is missing. */
   fit: async (model: Model, method: Method, options: FitOptions = {}): Promise<void> => {
-    await fittedFor(model, method, { signal: host()?.signal(), ...options });
+    await fittedFor(model, method, { ...options, signal: interruption(options.signal) });
   },
   /** Applies a method to the tensors of one layer, without a model. */
   apply: async (method: Method, tensors: LayerTensors): Promise<Applied> =>

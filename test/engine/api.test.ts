@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type LabModel, type LabRun, lab, methods, type TokenEvent } from 'kvlab';
+import { setHost } from '../../kernel/src/host.ts';
 import { tinyIds, tinyPath } from './tiny-model.ts';
 
 /** The numbers of every kept position, layer by layer and head by head. */
@@ -254,6 +255,22 @@ describe('what a script calls', () => {
     await assert.rejects(lab.score(model, prompt, { prefill: 20, signal: stop.signal, onProgress }), reason);
     const signal = AbortSignal.abort(reason);
     await assert.rejects(lab.compare(model, prompt, { methods: [methods.full()], signal }), reason);
+  });
+
+  test('an interrupted cell ends a call that was given a signal of its own', async () => {
+    const cell = new AbortController();
+    const { signal } = new AbortController();
+    const nothing = { publish() {}, display() {}, onPanel: () => () => {}, show() {}, point() {} };
+    setHost({ ...nothing, signal: () => cell.signal });
+    try {
+      const onToken = ({ index }: TokenEvent) => index === 1 && cell.abort(new Error('interrupted'));
+      const run = await lab.generate(model, prompt, { maxTokens: 9, signal, onToken });
+      assert.deepEqual([run.ended, run.ids.length], ['interrupted', 2]);
+      await assert.rejects(lab.score(model, prompt, { prefill: 20, signal }), /interrupted/);
+      await assert.rejects(lab.compare(model, prompt, { methods: [methods.full()], signal }), /interrupted/);
+    } finally {
+      setHost(undefined);
+    }
   });
 
   test("compare judges methods on the full cache's own tokens: nothing is lost where nothing is evicted", async () => {
