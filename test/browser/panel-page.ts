@@ -8,7 +8,7 @@ import type { RecordedOptions } from '../panels/recorded-run.ts';
 
 const root = join(import.meta.dirname, '../..');
 
-const html = `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="/lab-extension/style/base.css">
+const html = `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="/lab-extension/style/index.css">
 <style>body { margin: 0 } body { --jp-layout-color1: #ffffff; --jp-ui-font-family: 'Liberation Sans', sans-serif }
 body[data-jp-theme-light=false] { --jp-layout-color1: #212121 } #lab { height: 100vh }</style>
 <script type="importmap">{"imports": {"kvlab/frame": "/kernel/dist/engine/record/frame.js", "plotly.js-cartesian-dist-min": "/plotly.js"}}</script>

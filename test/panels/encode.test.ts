@@ -1,7 +1,7 @@
 /** Data to drawing, and data to words, for each panel: without a browser, against numbers counted another way. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { byteParts } from 'kvlab/frame';
+import { byteParts, type Columns, decodeFrame, encodeFrame } from 'kvlab/frame';
 import { themeOf } from '../../lab-extension/src/draw/theme.ts';
 import { describeSinks } from '../../lab-extension/src/panels/attention-sinks/describe.ts';
 import { encodeSinks, sinkSeries } from '../../lab-extension/src/panels/attention-sinks/encode.ts';
@@ -220,4 +220,27 @@ test('no panel speaks of perplexity: a policy is not judged by its own text', ()
     describeEviction(h2o, 40, encodeEviction(h2o, 40, undefined, wholeMap(h2o)), undefined, undefined, theme),
   ];
   assert.doesNotMatch(JSON.stringify(said), /perplexity/i);
+});
+
+test('while the prompt is read, panels count its tokens and do not say that anything is missing', () => {
+  const [first] = recordedRun(small);
+  const columns = decodeFrame(first!.header, first!.buffer);
+  const read: Columns = {};
+  for (const [name, { lane, data }] of Object.entries(columns))
+    if (name.startsWith('token.')) read[name] = { lane, shape: [50], data: data.slice(0, 50) };
+  const { header, buffer } = encodeFrame({ ...first!.header, texts: first!.header.texts.slice(0, 50) }, read);
+  const store = createStore();
+  receiveFrame(store, header, buffer);
+  const run = shownRun(store)!;
+  const map = encodeEviction(run, 0, undefined, wholeMap(run));
+  const said = [
+    describeSinks(run, 0, encodeSinks(run, 0), undefined, undefined),
+    describeMemory(run, encodeMemory(run, 0), 'held'),
+    describeHeavy(run, 0, encodeHeavy(run), undefined, undefined, undefined, true),
+    describeEviction(run, 0, map, undefined, undefined, theme),
+  ];
+  for (const one of said) {
+    assert.equal(one.missing, undefined);
+    assert.equal(words(one), `Step 0: reading the prompt, 50 of ${run.info.promptLength} tokens.`);
+  }
 });

@@ -1,15 +1,8 @@
 /** The comm between a page and a kernel: opened by the page, so that it survives reloads, restarts and late opening. */
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { KernelMessage as Jupyter, Kernel } from '@jupyterlab/services';
-import {
-  type FrameHeader,
-  frameTarget,
-  frameVersion,
-  type KernelMessage,
-  type PanelMessage,
-  type Selection,
-} from 'kvlab/frame';
-import { changed, lockSelection, receiveFrame, type Store } from '../store/store.ts';
+import { type FrameHeader, frameTarget, frameVersion, type KernelMessage, type PanelMessage } from 'kvlab/frame';
+import { changed, pointAt, receiveFrame, type Store } from '../store/store.ts';
 
 export interface Connection {
   send(message: PanelMessage): void;
@@ -77,7 +70,7 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
       else requestAnimationFrame(takeIn);
     } else if (data.type === 'point') {
       events.show(data.panel);
-      lockSelection(store, data.selection as Selection);
+      pointAt(store, data.selection);
     }
   };
 

@@ -1,5 +1,6 @@
 /** What a panel says: subtitle, caption, legend, table and empty states as data, and how they become text nodes. */
 import { readTheme } from '../draw/theme.ts';
+import type { Run } from '../store/run.ts';
 
 /** A piece of a sentence; the finding's number is strong. */
 export interface Phrase {
@@ -56,6 +57,20 @@ export function saysNoRun(shows: string, cell: { label: string; source: string }
     table: noTable,
     missing: { title: 'No run yet', text: shows, cell },
   };
+}
+
+/** What a panel says while the prompt is being read and there is nothing to draw yet. */
+export function saysReading(run: Run, read: number): Said {
+  return { subtitle: run.info.method.name, caption: readingWords(run, read), table: noTable };
+}
+
+/** How far the prompt has been read. */
+export function readingWords(run: Run, read: number): Phrase[] {
+  return [
+    { text: 'Step 0: reading the prompt, ' },
+    { text: `${read} of ${run.info.promptLength}`, strong: true },
+    { text: ' tokens.' },
+  ];
 }
 
 /** What a panel says when a run does not record the column that it draws. */

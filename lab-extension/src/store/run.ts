@@ -98,6 +98,11 @@ export function tokensPerSecond(run: Run): number {
   return recent.length ? 1000 / recent[recent.length >> 1]! : Number.NaN;
 }
 
+/** Tokens of the prompt that were read, while it is still being read; undefined afterwards. */
+export function promptRead(run: Run): number | undefined {
+  return run.log.has('step.index') || run.state === 'finished' ? undefined : run.texts.length;
+}
+
 /** False for a saved run whose evictions were left out: who holds which token is then not known. */
 export function evictionsKnown({ info, log }: Run): boolean {
   return log.has('event.step') || !info.leftOut.split(', ').includes('evictions');

@@ -107,6 +107,14 @@ export function lockSelection(store: Store, selection: Selection): void {
   changed(store);
 }
 
+/** Selects what a cell points at. */
+export function pointAt(store: Store, selection: Selection): void {
+  store.locked = completeSelection(store, selection);
+  store.preview = {};
+  if (selection.step !== undefined) store.clock = { mode: 'pinned', step: selection.step };
+  changed(store);
+}
+
 export function clearSelection(store: Store): void {
   store.locked = {};
   store.preview = {};

@@ -1,9 +1,9 @@
 /** Attention sinks in words: which share of heads, and which head most. */
 import { fixed, percent } from '../../draw/scale.ts';
 import { quoted } from '../../draw/words.ts';
-import type { Run } from '../../store/run.ts';
+import { promptRead, type Run } from '../../store/run.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
-import { type Phrase, type Said, saysNoRun, saysNotRecorded, tableOf } from '../words.ts';
+import { type Phrase, type Said, saysNoRun, saysNotRecorded, saysReading, tableOf } from '../words.ts';
 import { type SinkDrawing, sinkThreshold } from './encode.ts';
 
 export function describeSinks(
@@ -18,11 +18,10 @@ export function describeSinks(
       'This panel shades each head by the share of its attention that goes to the first tokens.',
       cellWithH2o,
     );
+  const read = promptRead(run);
+  if (!drawing && read !== undefined) return saysReading(run, read);
   if (!drawing)
-    return saysNotRecorded(
-      run.info.method.name,
-      'This run sends no attention. Leave `attention` in its `record` option.',
-    );
+    return saysNotRecorded(run.info.method.name, 'This run sends no attention. Generate with record: true.');
   const { layers, queryHeads, mass, strongest, sinkCount } = drawing;
   const phrases: Phrase[] = [
     { text: `Step ${step}: ` },

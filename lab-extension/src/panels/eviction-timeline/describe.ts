@@ -4,12 +4,13 @@ import { eventKinds } from 'kvlab/frame';
 import { fixed } from '../../draw/scale.ts';
 import type { Theme } from '../../draw/theme.ts';
 import { quoted } from '../../draw/words.ts';
-import { evictionsKnown, headCount, logColumn, type Run } from '../../store/run.ts';
+import { evictionsKnown, headCount, logColumn, promptRead, type Run } from '../../store/run.ts';
 import { entriesAt, gone } from '../../store/survival.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
 import {
   type LegendItem,
   type Phrase,
+  readingWords,
   type Said,
   saysNoRun,
   saysNotRecorded,
@@ -44,6 +45,7 @@ export function describeEviction(
       run.info.method.name,
       'Evictions were left out of this saved run to keep the notebook small.',
     );
+  const read = promptRead(run);
   const lifetime = position === undefined ? undefined : lifetimeOf(run, position, step);
   const heads = headCount(run.info);
   return {
@@ -52,9 +54,11 @@ export function describeEviction(
       : `all ${heads} heads`,
     caption: lifetime
       ? aboutToken(run, lifetime, step)
-      : head
-        ? aboutHead(drawing, head, run, step)
-        : aboutStep(run, step),
+      : read !== undefined
+        ? readingWords(run, read)
+        : head
+          ? aboutHead(drawing, head, run, step)
+          : aboutStep(run, step),
     legend: head
       ? zoneLegend(drawing, theme)
       : [

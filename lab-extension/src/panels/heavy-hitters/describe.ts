@@ -1,9 +1,9 @@
 /** Heavy hitters in words: how much few tokens hold, and which is first. */
 import { fixed, percent, whole } from '../../draw/scale.ts';
 import { quoted } from '../../draw/words.ts';
-import { headCount, type Run } from '../../store/run.ts';
+import { headCount, promptRead, type Run } from '../../store/run.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
-import { type Phrase, type Said, saysNoRun, saysNotRecorded, tableOf } from '../words.ts';
+import { type Phrase, type Said, saysNoRun, saysNotRecorded, saysReading, tableOf } from '../words.ts';
 import { type Concentration, type HeavyDrawing, leastScore, shareAt, topTokens } from './encode.ts';
 
 export function describeHeavy(
@@ -16,11 +16,10 @@ export function describeHeavy(
   wide: boolean,
 ): Said {
   if (!run) return saysNoRun('This panel shows the few tokens that collect most attention, head by head.', cellWithH2o);
+  const read = promptRead(run);
+  if (!drawing && read !== undefined) return saysReading(run, read);
   if (!drawing || !head || !curve)
-    return saysNotRecorded(
-      run.info.method.name,
-      'This run sends no attention scores. Leave `attention` in its `record` option.',
-    );
+    return saysNotRecorded(run.info.method.name, 'This run sends no attention scores. Generate with record: true.');
   const row = head.layer * run.info.model.kvHeads + head.kvHead;
   const heads = headCount(run.info);
   const late = drawing.step !== shownStep ? ` · step ${drawing.step}, the newest` : '';

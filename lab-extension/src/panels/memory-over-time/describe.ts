@@ -1,8 +1,8 @@
 /** Memory over time in words: what is held, of which budget or full cache, and what is claimed. */
 import { mebibytes, percent, whole } from '../../draw/scale.ts';
-import { logColumn, type Run } from '../../store/run.ts';
+import { logColumn, promptRead, type Run } from '../../store/run.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
-import { type Phrase, type Said, saysNoRun, saysNotRecorded, tableOf } from '../words.ts';
+import { type Phrase, type Said, saysNoRun, saysNotRecorded, saysReading, tableOf } from '../words.ts';
 import { type MemoryDrawing, payloadAt, valueAt } from './encode.ts';
 
 export function describeMemory(
@@ -11,8 +11,9 @@ export function describeMemory(
   view: 'held' | 'claimed',
 ): Said {
   if (!run) return saysNoRun('This panel stacks the bytes that live buffers really hold, step by step.', cellWithH2o);
-  if (!memory)
-    return saysNotRecorded(run.info.method.name, 'This run sends no bytes. Leave `bytes` in its `record` option.');
+  const read = promptRead(run);
+  if (!memory && read !== undefined) return saysReading(run, read);
+  if (!memory) return saysNotRecorded(run.info.method.name, 'This run sends no bytes. Generate with record: true.');
   const { row } = memory;
   const held = memory.held[row]!;
   const claimed = valueAt(memory.claimed, row);
