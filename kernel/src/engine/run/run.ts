@@ -110,8 +110,7 @@ export async function generate(model: Model, prompt: Prompt, options: GenerateOp
   const { method = methods.full(), seed = 0, record = true } = options;
   checkOptions(options);
   const ids = promptIds(model, prompt);
-  const signals = [options.signal, stage.signal?.()].filter((s) => s !== undefined);
-  const signal = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
+  const signal = interruptionOf(options, stage);
   const fitted = await fittedFor(model, method, { signal, onProgress: options.onFit });
   const sequence = createSequence(model, method, seed, fitted);
   const id = stage.newId();
@@ -193,6 +192,12 @@ function runInfo(
   };
 }
 
+/** Aborted when the surroundings interrupt the run, and when the caller does. */
+function interruptionOf({ signal }: Pick<GenerateOptions, 'signal'>, stage: Stage): AbortSignal | undefined {
+  const signals = [signal, stage.signal?.()].filter((s) => s !== undefined);
+  return signals.length > 1 ? AbortSignal.any(signals) : signals[0];
+}
+
 /** Feeds `ids` and writes until something ends it. An interrupted run keeps what it has. */
 async function write(
   live: Live,
@@ -202,7 +207,7 @@ async function write(
   const { sequence, recorder, stage, newIds } = live;
   const { model } = sequence;
   const { maxTokens = 64, sampler = 'greedy', seed = 0, onToken } = options;
-  const signal = options.signal ?? stage.signal?.();
+  const signal = interruptionOf(options, stage);
   const stops = [options.stop ?? []].flat();
   const random = randomStream(seed + sequence.ids.length);
   const stream = textStream(model.tokenizer);
