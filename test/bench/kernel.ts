@@ -160,7 +160,10 @@ async function interrupted(peer: Peer, code: string): Promise<string> {
     else kernel.process.kill('SIGINT');
     if ((await timed(running)) === undefined) return 'no answer';
     const ms = performance.now() - began;
-    const kept = await within(limitMs, 'next cell', kernel.execute(peer.language.get)).catch(() => undefined);
+    const ask = () => within(limitMs, 'next cell', kernel.execute(peer.language.get)).catch(() => undefined);
+    let kept = await ask();
+    // tslab aborts what comes right after an error.
+    if (kept?.reply.status !== 'ok') kept = await ask();
     // tslab prints values instead of returning them.
     return `${Math.round(ms)} ms, ${kept && /42/.test(`${kept.text} ${kept.stdout}`) ? 'kept' : 'lost'}`;
   } finally {
