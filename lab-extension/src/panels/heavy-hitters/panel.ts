@@ -331,7 +331,7 @@ function drawCurves(
   const small = { colour: theme.ink3 } as const;
   drawText(surface, theme, '5%', x(0.05), rect.y + rect.height + 9, { ...small, align: 'center' });
   drawText(surface, theme, '20%', x(0.2), rect.y + rect.height + 9, { ...small, align: 'center' });
-  drawText(surface, theme, `all ${run.texts.length} tokens`, rect.x + rect.width, rect.y + rect.height + 9, {
+  drawText(surface, theme, `all ${drawing.tokens} tokens`, rect.x + rect.width, rect.y + rect.height + 9, {
     ...small,
     align: 'right',
   });

@@ -211,8 +211,11 @@ function drawReferences(
     const slope = memory.full[last]! / memory.seen[last]!;
     const exit = x(Math.min(memory.seen[last]!, top / slope));
     const beyond = memory.full[last]! > top;
-    drawText(surface, theme, beyond ? `${label} ↗` : label, exit - 6, beyond ? rect.y + 8 : y(memory.full[last]!) - 8, {
-      align: 'right',
+    // Right of the place where the line leaves the plot nothing else is drawn; where there is no room, left of it.
+    const words = beyond ? `${label} ↗` : label;
+    const after = beyond && exit + 8 + textWidth(surface, theme, words) < right;
+    drawText(surface, theme, words, after ? exit + 8 : exit - 6, beyond ? rect.y + 8 : y(memory.full[last]!) - 9, {
+      align: after ? 'left' : 'right',
       halo: true,
     });
   }
