@@ -103,7 +103,7 @@ export const heavyHitters: PanelKind = {
         }
         const curveHeight = Math.max(44, Math.min(104, surface.height * 0.3));
         const curveRect: Rect = { x: left + 36, y: 24, width: surface.width - left - 44, height: curveHeight };
-        drawCurves(surface, theme, run, drawing, curve, curveRect);
+        drawCurves(surface, theme, drawing, curve, curveRect);
         const listTop = curveRect.y + curveRect.height + 26;
         list.style.inset = `${listTop}px 0 0 ${left + 4}px`;
         const count = Math.max(1, Math.min(12, Math.floor((surface.height - listTop - 20) / 18)));
@@ -266,14 +266,7 @@ function drawMosaic(
   }
 }
 
-function drawCurves(
-  surface: Surface,
-  theme: Theme,
-  run: Run,
-  drawing: HeavyDrawing,
-  curve: Concentration,
-  rect: Rect,
-): void {
+function drawCurves(surface: Surface, theme: Theme, drawing: HeavyDrawing, curve: Concentration, rect: Rect): void {
   const x = linearScale([0, 1], [rect.x, rect.x + rect.width]);
   const y = linearScale([0, 1], [rect.y + rect.height, rect.y]);
   drawText(surface, theme, 'Share of attention on the top tokens', rect.x - 32, rect.y - 16, {

@@ -214,10 +214,11 @@ function drawReferences(
     // Right of the place where the line leaves the plot nothing else is drawn; where there is no room, left of it.
     const words = beyond ? `${label} ↗` : label;
     const after = beyond && exit + 8 + textWidth(surface, theme, words) < right;
-    drawText(surface, theme, words, after ? exit + 8 : exit - 6, beyond ? rect.y + 8 : y(memory.full[last]!) - 9, {
-      align: after ? 'left' : 'right',
-      halo: true,
-    });
+    if (exit > rect.x)
+      drawText(surface, theme, words, after ? exit + 8 : exit - 6, beyond ? rect.y + 8 : y(memory.full[last]!) - 9, {
+        align: after ? 'left' : 'right',
+        halo: true,
+      });
   }
   const budget = valueAt(memory.budget, memory.row);
   if (Number.isFinite(budget)) {
