@@ -1,6 +1,23 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { type Allocated, type Fitted, hashedUniform, type Method, type Part, tensor } from '@kvlab/ops';
+import {
+  type Allocated,
+  all,
+  everything,
+  type Fitted,
+  hashedUniform,
+  type Method,
+  method,
+  nothing,
+  oneTier,
+  type Part,
+  quant,
+  remainder,
+  rest,
+  rows,
+  tensor,
+  zones,
+} from '@kvlab/ops';
 import {
   append,
   type CacheLayer,
@@ -224,4 +241,47 @@ describe('the cache of a layer', () => {
     const capacity = [...s.layer.stores.keys[0]!.capacity];
     assert.ok(capacity[0]! <= 16 && capacity[1]! <= 16 && capacity[2]! <= 128, `capacities are ${capacity}`);
   });
+});
+
+test('batches that do not divide the step of slots lie whole in their store', async () => {
+  const odd = method(
+    'batches of 24',
+    {},
+    () => ({
+      when: ['chunk'],
+      score: nothing,
+      allocate: everything,
+      select: zones({ residual: remainder(24), body: rest }),
+      compensate: nothing,
+      encode: {
+        body: {
+          keys: quant({ bits: 4, group: 24, per: 'channel' }),
+          values: quant({ bits: 4, group: 24, per: 'channel' }),
+        },
+      },
+      place: oneTier,
+      fetch: all,
+      attend: rows(),
+    }),
+    { paper: '' },
+  )();
+  const own = await openRuntime('wasm', { threads: 1 });
+  const encoder = createEncoder(own);
+  const layer = createLayer(cacheShape(odd, 2, 8, []));
+  append(
+    layer,
+    { keys: seeded(1).row(2 * 130 * 8), values: seeded(2).row(2 * 130 * 8) },
+    Int32Array.from({ length: 130 }, (_, i) => i),
+  );
+  await keepPass(
+    odd,
+    [layer],
+    allocateBudget(odd, 1, 2, 8, 130),
+    { step: 0, seen: 130, promptLength: 130, seed: 0 },
+    encoder,
+  );
+  for (const store of layer.stores.keys)
+    for (const slots of store.capacity) assert.equal(slots % store.encoding.grain, 0);
+  checkTableAndStores(layer);
+  await own.release();
 });

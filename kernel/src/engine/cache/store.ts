@@ -33,7 +33,7 @@ export interface Store {
 /** Added to logits that must not be seen. Not -Infinity: what 0 * Infinity gives differs between devices. */
 export const hidden = -1e30;
 /** Slots are handed out in steps: small ones while there are few, so that a zone of four sinks wastes little. */
-const steps = { few: 16, many: 64 };
+const steps = { few: 16, many: 32 };
 /** Padding above this share of the rows in use gives each head its own buffer. */
 const worthApart = 1.15;
 
@@ -135,7 +135,7 @@ export function shrink(store: Store, moved: (kvHead: number, entry: number, slot
     Int32Array.from(store.used, (n) => (n ? n + 1 : 0)),
   );
   const surplus = store.capacity.reduce((n, c, h) => n + c - wanted.capacity[h]!, 0);
-  if (surplus >= steps.many * store.kvHeads || (surplus > 0 && store.used.every((n) => n === 0)))
+  if (surplus >= 64 * store.kvHeads || (surplus > 0 && store.used.every((n) => n === 0)))
     relayout(store, store.used, moved, 1);
 }
 
@@ -144,12 +144,13 @@ function capacities(
   needed: Int32Array,
 ): { capacity: Int32Array; apart: boolean } {
   const round = (n: number): number => {
-    const unit = Math.max(n <= steps.many ? steps.few : steps.many, grain);
+    // Whole batches: a step that a batch does not divide would leave part of one behind the end.
+    const unit = Math.ceil((n <= 64 ? steps.few : steps.many) / grain) * grain;
     return Math.ceil(n / unit) * unit;
   };
   const largest = Math.max(...needed);
   const sum = needed.reduce((a, b) => a + b, 0);
-  const apart = largest > steps.many && kvHeads * largest > worthApart * sum;
+  const apart = largest > 64 && kvHeads * largest > worthApart * sum;
   return { apart, capacity: Int32Array.from(needed, (n) => round(apart ? n : largest)) };
 }
 
