@@ -33,16 +33,17 @@ const partsOf = (zones: Float64Array): Record<(typeof byteParts)[number], number
   ) as Record<(typeof byteParts)[number], number>;
 
 describe('bytes of KIVI at 2 bits, group 32, residual 128, after 1,000 tokens of SmolLM2', () => {
+  const method = methods.kivi();
   let runtime: Runtime;
+  let cache: CacheLayer[];
   before(async () => {
     runtime = await openRuntime('wasm', { threads: 1 });
+    cache = await cacheAfterPrompt(runtime, method);
   });
   after(() => runtime.release());
   const heads = shape.layers * shape.kvHeads;
 
-  test('claimed bytes are those of the paper: 104 keys and 128 values of a head exact, the others packed', async () => {
-    const method = methods.kivi();
-    const cache = await cacheAfterPrompt(runtime, method);
+  test('claimed bytes are those of the paper: 104 keys and 128 values of a head exact, the others packed', () => {
     assert.equal(readLedger(method, cache).claimed, 6_491_520);
     const table = cache[0]!.tables[0]!;
     const body = method.zones.indexOf('body');
@@ -51,9 +52,7 @@ describe('bytes of KIVI at 2 bits, group 32, residual 128, after 1,000 tokens of
     assert.deepEqual([packed('keys'), packed('values')], [896, 872]);
   });
 
-  test('held bytes differ from claimed ones by precision, index and slack, each counted by itself', async () => {
-    const method = methods.kivi();
-    const cache = await cacheAfterPrompt(runtime, method);
+  test('held bytes differ from claimed ones by precision, index and slack, each counted by itself', () => {
     const { held, claimed, zones } = readLedger(method, cache);
     const parts = partsOf(zones);
     assert.equal(held, liveBytes(cache.map(({ tables, stores }) => [tables, stores])));
@@ -68,8 +67,8 @@ describe('bytes of KIVI at 2 bits, group 32, residual 128, after 1,000 tokens of
   });
 
   test('with exact rows at 16 bits, held bytes without index and slack are the claimed ones', async () => {
-    const method = methods.kivi({ residualAs: 'half' });
-    const { held, claimed, zones } = readLedger(method, await cacheAfterPrompt(runtime, method));
+    const halved = methods.kivi({ residualAs: 'half' });
+    const { held, claimed, zones } = readLedger(halved, await cacheAfterPrompt(runtime, halved));
     const { index, slack } = partsOf(zones);
     assert.equal(claimed, 6_491_520);
     assert.ok(Math.abs(held - index - slack - claimed) < 1, `${held} - ${index} - ${slack}`);
@@ -78,9 +77,9 @@ describe('bytes of KIVI at 2 bits, group 32, residual 128, after 1,000 tokens of
 
   test('an evicting method holds less, in proportion to what it keeps', async () => {
     const full = methods.full();
-    const method = methods.window({ recent: 100 });
+    const window = methods.window({ recent: 100 });
     const everything = readLedger(full, await cacheAfterPrompt(runtime, full)).held;
-    const { held, claimed, zones } = readLedger(method, await cacheAfterPrompt(runtime, method));
+    const { held, claimed, zones } = readLedger(window, await cacheAfterPrompt(runtime, window));
     const { payloadKeys, payloadValues } = partsOf(zones);
     assert.equal(payloadKeys + payloadValues, heads * 100 * 512);
     assert.equal(claimed, heads * 100 * 256);
