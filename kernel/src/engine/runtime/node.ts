@@ -1,4 +1,5 @@
 /** Node as a platform of the runtime. The only file here that needs Node. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +23,7 @@ export const node: Platform = {
     return module;
   },
   async graphics(software): Promise<Graphics> {
+    if (!software && !mayHaveGraphics()) return { why: 'this machine has no graphics device' };
     try {
       return await openGraphics(await (gpu ??= openGpu()), software);
     } catch (error) {
@@ -29,6 +31,14 @@ export const node: Platform = {
     }
   },
 };
+
+/** False on a Linux without device files of a graphics card: looking for adapters there finds software ones at most, takes
+ *  half a second, and makes Vulkan drivers complain on the terminal. */
+function mayHaveGraphics(): boolean {
+  // Who points Vulkan at a driver wants it to be looked at.
+  if (process.platform !== 'linux' || process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES) return true;
+  return ['/dev/dri', '/dev/nvidia0', '/dev/dxg', '/dev/kfd'].some(existsSync);
+}
 
 async function wasmModule(threads: number): Promise<{ ort: OrtModule; threads: number }> {
   const ort = await import('onnxruntime-web');
