@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { lab, operators } from '../../kernel/src/index.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -38,6 +39,21 @@ test('the five lines of the README run as they stand and print what it says', as
     'positions come in time order',
   );
   assert.ok(Number(bytes) >= 12 * 46_080, 'the buffers hold at least the entries');
+});
+
+test('every call that the README names is there', () => {
+  const text = read('README.md');
+  const calls = [...text.matchAll(/`lab\.(\w+)\(/g)].map((call) => call[1]!);
+  assert.ok(calls.length >= 8);
+  assert.deepEqual(
+    calls.filter((call) => !(call in lab)),
+    [],
+  );
+  const named = [...text.matchAll(/`ops\.(\w+)\(/g)].map((call) => call[1]!);
+  assert.deepEqual(
+    named.filter((name) => !(name in operators)),
+    [],
+  );
 });
 
 const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...listed('docs'), ...listed('docs/decisions')];
