@@ -10,11 +10,11 @@ class BundleWidget extends Widget implements IRenderMime.IRenderer {
   #lab: Lab | undefined;
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    this.#lab?.dispose();
-    this.#lab = undefined;
     this.addClass('kvlab-bundle');
     try {
       const { header, buffer, leftOut } = await readBundle(model.data[bundleMime]);
+      if (this.isDisposed) return;
+      this.#lab?.dispose();
       const store = createStore();
       this.#lab = createLab(store);
       this.node.replaceChildren(this.#lab.node, this.#switch());
