@@ -3,6 +3,7 @@ import { type Method, methods } from '@kvlab/ops';
 import { keptPositions } from '../cache/layer.ts';
 import { fullBytes, readLedger } from '../cache/ledger.ts';
 import { fittedFor } from '../fit/fitted.ts';
+import type { ChatMessage } from '../model/chat.ts';
 import type { Model } from '../model/load.ts';
 import { byteParts, type Frame, type FrameHeader, type PanelMessage, type RunInfo } from '../record/frame.ts';
 import { createRecorder, type Recorder } from '../record/recorder.ts';
@@ -114,7 +115,7 @@ export async function generate(model: Model, prompt: Prompt, options: GenerateOp
   const fitted = await fittedFor(model, method, { signal, onProgress: options.onFit });
   const sequence = createSequence(model, method, seed, fitted);
   const id = stage.newId();
-  const title = options.title ?? titleOf(model, ids);
+  const title = options.title ?? titleOf(model, prompt, ids);
   const live: Live = {
     sequence,
     recorder: undefined,
@@ -151,12 +152,11 @@ function checkHeads(model: Model, heads: readonly QueryHead[]): void {
       );
 }
 
-function titleOf(model: Model, ids: readonly number[]): string {
-  const words = model.tokenizer
-    .decode(ids, { special: false })
-    .trim()
-    .split(/\s+/)
-    .filter((w) => !['system', 'user', 'assistant'].includes(w));
+/** The first words of what was asked: of the newest user message, or of the text. */
+function titleOf(model: Model, prompt: Prompt, ids: readonly number[]): string {
+  const messages = Array.isArray(prompt) && typeof prompt[0] === 'object' ? (prompt as readonly ChatMessage[]) : [];
+  const asked = messages.findLast(({ role }) => role === 'user')?.content;
+  const words = (asked ?? model.tokenizer.decode(ids, { special: false })).trim().split(/\s+/);
   const title = words.slice(0, 4).join(' ');
   return title.length > 40 ? `${title.slice(0, 39)}…` : title || 'run';
 }
