@@ -11,6 +11,8 @@ const script = fileURLToPath(new URL('execute.py', import.meta.url));
 
 export interface Output {
   output_type: 'stream' | 'display_data' | 'execute_result' | 'error';
+  /** Of a stream. */
+  name?: 'stdout' | 'stderr';
   text?: string | string[];
   data?: Record<string, unknown>;
 }
@@ -77,6 +79,8 @@ export async function execute(name: string, { minutes = 7 } = {}): Promise<Noteb
       [],
       'every code cell is executed',
     );
+    const complaints = notebook.cells.flatMap((cell) => (cell.outputs ?? []).filter((o) => o.name === 'stderr'));
+    assert.deepEqual(complaints, [], 'nothing is written to stderr, which readers take for an error');
     return notebook;
   } finally {
     rmSync(folder, { recursive: true, force: true });
