@@ -104,6 +104,17 @@ describe('what a script calls', () => {
     );
   });
 
+  test('a fork knows the steps before it, and its bytes and events go on from there', async () => {
+    const run = await lab.generate(model, prompt, { method: methods.h2o({ keep: 0.5 }), maxTokens: 4 });
+    const before = { steps: run.table('bytes').numRows(), events: run.table('events').numRows() };
+    const fork = run.fork();
+    await fork.continue(Uint32Array.of(7, 8, 9), { maxTokens: 3 });
+    assert.ok(fork.table('bytes').numRows() > before.steps);
+    assert.ok(fork.table('events').numRows() > before.events);
+    assert.equal(fork.table('tokens').numRows(), 40 + 3 + 4 + 2);
+    assert.equal(run.table('events').numRows(), before.events, 'the original does not change');
+  });
+
   test('a fork goes on by itself: each answers as if it were alone', async () => {
     for (const method of [methods.full(), methods.h2o({ keep: 0.3 }), methods.kivi({ group: 8, residual: 16 })]) {
       const run = await lab.generate(model, prompt, { ...greedy, method });

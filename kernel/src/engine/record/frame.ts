@@ -161,7 +161,7 @@ export const columnCatalogue = {
   /** Root mean square error by token, NaN where the token is exact. */
   'quantization.token': { lane: 'state', type: 'f32', shape: 'L 2 T' },
   'quantization.bits': { lane: 'state', type: 'u8', shape: 'L 2 T' },
-  /** Relative error of the attention output of the next query, per head. */
+  /** Relative error of the attention output of the query after a write, per head; the largest write so far. */
   'quantization.output': { lane: 'state', type: 'f32', shape: 'L Hq' },
 
   // Detail that a panel asked for with `{ type: 'watch' }`.

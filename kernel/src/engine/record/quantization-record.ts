@@ -27,7 +27,7 @@ export interface QuantizationRecord {
   tokenError: Map<number, { sum: number; count: number; bits: number }>[];
   /** Rows written since the last query, by layer. */
   pending: WrittenRows[][];
-  /** Relative error of the attention output [L, Hq], NaN until measured. */
+  /** Relative error of the attention output of the query after a write [L, Hq], the largest so far; NaN until measured. */
   output: Float32Array;
   any: boolean;
 }
@@ -159,7 +159,10 @@ export function recordOutputError(
         error += (now[d]! - exact) ** 2;
         signal += exact ** 2;
       }
-      record.output[view.layer * queryHeads + h * G + member] = Math.sqrt(error / (signal || 1));
+      const at = view.layer * queryHeads + h * G + member;
+      // The largest: a whole prompt is packed at once, later writes are single rows and would hide it.
+      const moved = Math.sqrt(error / (signal || 1));
+      record.output[at] = Number.isNaN(record.output[at]!) ? moved : Math.max(record.output[at]!, moved);
     }
   }
 }

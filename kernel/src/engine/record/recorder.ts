@@ -3,6 +3,7 @@ import { leaves } from '@kvlab/ops';
 import { budgetBytes, fullBytes, readLedger } from '../cache/ledger.ts';
 import type { Sequence, StepObserver } from '../run/sequence.ts';
 import {
+  type AttentionRecord,
   createAttentionRecord,
   growAttentionRecord,
   receivedByGroup,
@@ -28,6 +29,7 @@ import {
 import { type Growing, growing } from './growing.ts';
 import {
   createQuantizationRecord,
+  type QuantizationRecord,
   quantizationColumns,
   recordOutputError,
   recordWritten,
@@ -45,6 +47,8 @@ export interface Recorder extends StepObserver {
   attentionRows(layer: number, queryHead: number): readonly Float32Array[] | undefined;
   /** What is new since the last call; heavy state columns come every `stateEvery` steps and when asked for. */
   frame(state: FrameHeader['state'], message?: string, withState?: boolean): Frame;
+  /** A recorder for a copy of the sequence, which knows all that this one has seen. */
+  fork(sequence: Sequence, info: RunInfo): Recorder;
   /** Everything so far as one frame. */
   snapshot(state?: FrameHeader['state'], message?: string): Frame;
 }
@@ -54,17 +58,31 @@ const stateEvery = 16;
 
 type Log = Partial<Record<ColumnName, Growing<Float32Array | Float64Array | Uint8Array | Uint32Array | Int32Array>>>;
 
+/** What a recorder has seen, for the recorder of a fork. */
+interface Seen {
+  log: Log;
+  texts: readonly TokenText[];
+  attention: AttentionRecord;
+  quantization: QuantizationRecord;
+  keptRows: ReadonlyMap<number, Float32Array[]>;
+  sawAttention: boolean;
+  peak: number;
+}
+
 export function createRecorder(
   sequence: Sequence,
   info: RunInfo,
   rowsOf: readonly { layer: number; queryHead: number }[] = [],
+  before?: Seen,
 ): Recorder {
   const keptRows = new Map(rowsOf.map(({ layer, queryHead }) => [layer * 65536 + queryHead, [] as Float32Array[]]));
   const { layers, queryHeads, kvHeads, headSize } = sequence.model.config;
   const heads = { layers, queryHeads, kvHeads };
   const Z = info.zones.length;
-  const attention = createAttentionRecord(heads, 512);
-  const quantization = createQuantizationRecord(layers, queryHeads, kvHeads, headSize);
+  const attention = before ? structuredClone(before.attention) : createAttentionRecord(heads, 512);
+  const quantization = before
+    ? structuredClone(before.quantization)
+    : createQuantizationRecord(layers, queryHeads, kvHeads, headSize);
   const width: Partial<Record<ColumnName, number>> = {
     'bytes.held': Z * byteParts.length,
     'bytes.layer': layers,
@@ -83,13 +101,19 @@ export function createRecorder(
   for (const [name, { lane, type }] of Object.entries(columnCatalogue))
     if (lane === 'log') log[name as ColumnName] = growing<never>(types[type] as never, width[name as ColumnName] ?? 1);
   const column = (name: ColumnName) => log[name]!;
-  const texts: TokenText[] = [];
+  const texts: TokenText[] = [...(before?.texts ?? [])];
   const sent = new Map<string, number>();
   let sentTexts = 0;
   let sentInfo = false;
   let lastState = -stateEvery;
-  let sawAttention = false;
-  let peak = 0;
+  let sawAttention = before?.sawAttention ?? false;
+  let peak = before?.peak ?? 0;
+  for (const [name, rows] of Object.entries(before?.log ?? {})) {
+    const own = log[name as ColumnName]!;
+    const all = rows.view();
+    for (let row = 0; row < rows.rows; row++) own.pushRow(all.subarray(row * rows.width, (row + 1) * rows.width));
+  }
+  for (const [head, rows] of before?.keptRows ?? []) keptRows.set(head, [...rows]);
 
   const zoneTable = (part: 'keys' | 'values'): Uint8Array => {
     const T = sequence.ids.length;
@@ -230,6 +254,8 @@ export function createRecorder(
       sentInfo = true;
       return encodeFrame({ ...header(state, message), ...(first ? { info } : {}), texts: news }, columns);
     },
+    fork: (copy, copyInfo) =>
+      createRecorder(copy, copyInfo, rowsOf, { log, texts, attention, quantization, keptRows, sawAttention, peak }),
     snapshot(state = 'finished', message) {
       const columns: Columns = {};
       for (const [name, rows] of Object.entries(log))

@@ -354,15 +354,7 @@ function runOf(live: Live): Run {
         id: stage.newId(),
         title: `${live.title} (fork)`,
       };
-      if (recorder) {
-        copy.recorder = createRecorder(copy.sequence, {
-          ...recorder.info,
-          run: copy.id,
-          title: copy.title,
-          leftOut: `steps before the fork at token ${sequence.ids.length}`,
-        });
-        copy.recorder.tokens(sequence.ids, Math.max(0, sequence.step), [], []);
-      }
+      copy.recorder = recorder?.fork(copy.sequence, { ...recorder.info, run: copy.id, title: copy.title });
       return runOf(copy);
     },
   };

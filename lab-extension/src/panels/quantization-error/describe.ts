@@ -43,7 +43,7 @@ export function describeErrors(
     legend: [{ kind: 'ramp', label: 'RMS error, log', low: fixed(drawing.low, 2), high: fixed(drawing.high, 2) }],
     table: () =>
       tableOf(
-        ['layer', 'SNR keys, dB', 'SNR values, dB', 'next attention output moved by the newest write'],
+        ['layer', 'SNR keys, dB', 'SNR values, dB', 'attention output moved most by a write'],
         drawing.snr.keys.map((keys, layer) => [
           String(layer),
           fixed(keys, 1),
@@ -78,7 +78,7 @@ function aboutAll(drawing: ErrorDrawing, snr: { keys: number; values: number }):
     {
       text:
         output !== undefined && Number.isFinite(output)
-          ? `; the newest write alone moves the next attention output by ${fixed(100 * output, 1)} %.`
+          ? `; packing moved the next attention output by up to ${fixed(100 * output, 1)} %.`
           : '.',
     },
   ];
