@@ -48,21 +48,28 @@ export function takeLargest(
   amount: number,
   taken: Uint8Array,
 ): void {
-  const index: number[] = [];
-  for (let i = 0; i < count; i++) if (open[i]) index.push(i);
   if (amount <= 0) return;
-  if (index.length > amount) {
-    const threshold = nthLargest(
-      Float64Array.from(index, (i) => key[i]!),
-      amount,
-    );
-    let left = amount;
-    for (const i of index) if (key[i]! > threshold) left--;
-    const equal = index.filter((i) => key[i] === threshold);
-    if (equal.length > left) equal.sort((a, b) => position[a]! - position[b]!);
-    for (const i of index) if (key[i]! > threshold) taken[i] = 1;
-    for (const i of equal.slice(0, left)) taken[i] = 1;
-  } else for (const i of index) taken[i] = 1;
+  let candidates = 0;
+  for (let i = 0; i < count; i++) candidates += open[i]!;
+  if (candidates <= amount) {
+    for (let i = 0; i < count; i++) if (open[i]) taken[i] = 1;
+    return;
+  }
+  const keys = new Float64Array(candidates);
+  let next = 0;
+  for (let i = 0; i < count; i++) if (open[i]) keys[next++] = key[i]!;
+  const threshold = nthLargest(keys, amount);
+  let left = amount;
+  const equal: number[] = [];
+  for (let i = 0; i < count; i++) {
+    if (!open[i]) continue;
+    if (key[i]! > threshold) {
+      taken[i] = 1;
+      left--;
+    } else if (key[i] === threshold) equal.push(i);
+  }
+  if (equal.length > left) equal.sort((a, b) => position[a]! - position[b]!);
+  for (const i of equal.slice(0, left)) taken[i] = 1;
 }
 
 /** The n-th largest value (n from 1), by quickselect in place. */

@@ -33,7 +33,7 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
     const { shape, tables, stores } = layer;
     for (const part of parts) {
       const counts = new Int32Array(Z);
-      for (const table of tables) for (let e = 0; e < table.count; e++) counts[table.zone[part][e]!]!++;
+      for (const { count, zone } of tables) countZones(zone[part], count, counts);
       const inStore = new Int32Array(stores[part].length);
       for (let z = 0; z < Z; z++) {
         const s = shape.storeOf[part][z]!;
@@ -62,7 +62,7 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
       const bytes = tableArrays(table).reduce((n, array) => n + array.byteLength, 0);
       const each = table.position.length ? bytes / table.position.length : 0;
       const inZone = new Int32Array(Z);
-      for (let e = 0; e < table.count; e++) inZone[table.zone.keys[e]!]!++;
+      countZones(table.zone.keys, table.count, inZone);
       inZone.forEach((n, z) => {
         zones[z * byteParts.length + index]! += n * each;
       });
@@ -71,6 +71,25 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
     }
   }
   return { zones, layers: byLayer, held: byLayer.reduce((a, b) => a + b, 0), claimed };
+}
+
+function countZones(zone: Uint8Array, entries: number, counts: Int32Array): void {
+  for (let e = 0; e < entries; e++) counts[zone[e]!]!++;
+}
+
+/** Bytes of all live buffers, without asking what is in them. */
+export function heldBytes(layers: readonly CacheLayer[]): number {
+  let bytes = 0;
+  for (const { tables, stores } of layers) {
+    for (const table of tables) for (const array of tableArrays(table)) bytes += array.byteLength;
+    for (const part of parts)
+      for (const store of stores[part]) {
+        const { payload, scales: scaleBytes, index: indexBytes } = entryBytes(store);
+        const slots = store.capacity.reduce((a, b) => a + b, 0);
+        bytes += slots * (payload + scaleBytes + indexBytes) + store.capacity.byteLength + store.used.byteLength;
+      }
+  }
+  return bytes;
 }
 
 /** What the full cache would hold for as many tokens, in the run's own precision. */

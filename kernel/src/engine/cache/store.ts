@@ -32,8 +32,9 @@ export interface Store {
 
 /** Added to logits that must not be seen. Not -Infinity: what 0 * Infinity gives differs between devices. */
 export const hidden = -1e30;
-/** Slots are handed out in steps: small ones while there are few, so that a zone of four sinks wastes little. */
-const steps = { few: 16, many: 32 };
+/** Slots are handed out in steps: small ones while there are few, so that a zone of four sinks wastes little, and large ones
+ *  where a new buffer means that much is copied. */
+const stepAt = (slots: number): number => (slots <= 64 ? 16 : slots <= 512 ? 32 : slots <= 1024 ? 64 : 128);
 /** Padding above this share of the rows in use gives each head its own buffer. */
 const worthApart = 1.15;
 
@@ -145,7 +146,7 @@ function capacities(
 ): { capacity: Int32Array; apart: boolean } {
   const round = (n: number): number => {
     // Whole batches: a step that a batch does not divide would leave part of one behind the end.
-    const unit = Math.ceil((n <= 64 ? steps.few : steps.many) / grain) * grain;
+    const unit = Math.ceil(stepAt(n) / grain) * grain;
     return Math.ceil(n / unit) * unit;
   };
   const largest = Math.max(...needed);

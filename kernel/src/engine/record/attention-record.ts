@@ -57,14 +57,27 @@ export function growAttentionRecord(record: AttentionRecord, tokens: number): vo
   record.capacity = capacity;
 }
 
-/** Natural logarithm to about 1e-4 from the bits of a float and a table of its leading mantissa bits. */
-const logBits = new Float32Array(1);
-const logWord = new Uint32Array(logBits.buffer);
+/** ln(1 + i/2048), for a logarithm to about 1e-4 from the bits of a float: exponent and leading bits of the mantissa. */
 const logTable = Float32Array.from({ length: 2048 }, (_, i) => Math.log(1 + (i + 0.5) / 2048));
-function quickLog(x: number): number {
-  logBits[0] = x;
-  const word = logWord[0]!;
-  return ((word >>> 23) - 127) * Math.LN2 + logTable[(word >>> 12) & 2047]!;
+
+/** Where a row keeps its entries: columns, and the absolute position that each stands for; new keys last. */
+interface Places {
+  column: Int32Array;
+  position: Int32Array;
+}
+
+function placesOf({ cache, form, position }: LayerView, kvHead: number): Places {
+  const table = cache.tables[kvHead]!;
+  const { count } = table;
+  const { start, fresh } = columnsOf(cache, form, kvHead, position.length);
+  const column = new Int32Array(count + position.length);
+  const positions = new Int32Array(column.length);
+  positions.set(table.position.subarray(0, count));
+  positions.set(position, count);
+  const [stores, slots] = [table.store.keys, table.slot.keys];
+  for (let e = 0; e < count; e++) column[e] = start[stores[e]!]! + slots[e]!;
+  for (let q = 0; q < position.length; q++) column[count + q] = fresh + q;
+  return { column, position: positions };
 }
 
 /** Adds the rows of one layer and step. */
@@ -78,59 +91,58 @@ export function recordAttention(
   const { capacity } = record;
   const [Q, G] = [position.length, form.group];
   for (let h = 0; h < kvHeads; h++) {
-    const table = cache.tables[h]!;
-    const { start, fresh, count: C } = columnsOf(cache, form, h, Q);
-    const column = new Int32Array(table.count);
-    for (let e = 0; e < table.count; e++) column[e] = start[table.store.keys[e]!]! + table.slot.keys[e]!;
-    const seenAt = (layer * kvHeads + h) * capacity;
-    for (let e = 0; e < table.count; e++) record.viewers[seenAt + table.position[e]!]! += Q;
-    for (let q = 0; q < Q; q++) record.viewers[seenAt + position[q]!]! += Q - 1 - q;
+    const held = cache.tables[h]!.count;
+    const places = placesOf(view, h);
+    const { column, position: at } = places;
+    const n = column.length;
+    const viewers = record.viewers.subarray((layer * kvHeads + h) * capacity, (layer * kvHeads + h + 1) * capacity);
+    for (let e = 0; e < held; e++) viewers[at[e]!]! += Q;
+    for (let q = 0; q < Q; q++) viewers[position[q]!]! += Q - 1 - q;
     const block = attention[form.apart ? h : 0]!;
+    const C = block.length / ((form.apart ? 1 : kvHeads) * G * Q);
     for (let member = 0; member < G; member++) {
       const head = layer * queryHeads + h * G + member;
       const received = record.received.subarray(head * capacity, (head + 1) * capacity);
       const own = record.own.subarray(head * capacity, (head + 1) * capacity);
       for (let q = 0; q < Q; q++) {
-        const row = block.subarray(
-          (((form.apart ? 0 : h) * G + member) * Q + q) * C,
-          (((form.apart ? 0 : h) * G + member) * Q + q + 1) * C,
-        );
-        for (let e = 0; e < table.count; e++) received[table.position[e]!]! += row[column[e]!]!;
-        for (let k = 0; k <= q; k++) received[position[k]!]! += row[fresh + k]!;
-        own[position[q]!]! += row[fresh + q]!;
-        if (q === Q - 1) newestRow(record, view, head, h * G + member, row, table.position, column, fresh, sinkCount);
+        const from = (((form.apart ? 0 : h) * G + member) * Q + q) * C;
+        const row = block.subarray(from, from + C);
+        own[position[q]!]! += row[column[held + q]!]!;
+        if (q === Q - 1) newestRow(record, head, row, places, received, sinkCount);
+        else for (let e = 0; e < n; e++) received[at[e]!]! += row[column[e]!]!;
       }
+      const watched = record.watched;
+      if (watched?.layer === layer && watched.queryHead === h * G + member)
+        watched.row = wholeRows(view, watched.queryHead)[Q - 1]!;
     }
   }
 }
 
-/** Scalars and largest shares of the newest query of one head. */
+/** One pass over the newest row of a head: what each token received, the mass on the sinks, the entropy, the largest shares. */
 function newestRow(
   record: AttentionRecord,
-  { layer, position }: LayerView,
   head: number,
-  queryHead: number,
   row: Float32Array,
-  held: Int32Array,
-  column: Int32Array,
-  fresh: number,
+  { column, position }: Places,
+  received: Float32Array,
   sinkCount: number,
 ): void {
+  const bits = new Uint32Array(row.buffer, row.byteOffset, row.length);
   const tops = record.topShare.subarray(head * topCount, (head + 1) * topCount).fill(0);
   const topsAt = record.topPosition.subarray(head * topCount, (head + 1) * topCount).fill(0);
   let sink = 0;
   let entropy = 0;
   let least = 0;
-  const watched =
-    record.watched?.layer === layer && record.watched.queryHead === queryHead
-      ? new Float32Array(position[position.length - 1]! + 1)
-      : undefined;
-  const see = (p: number, at: number): void => {
-    if (p <= 0) return;
+  for (let e = 0; e < column.length; e++) {
+    const c = column[e]!;
+    const p = row[c]!;
+    if (p <= 0) continue;
+    const at = position[e]!;
+    received[at]! += p;
     if (at < sinkCount) sink += p;
-    if (p > 1e-9) entropy -= p * quickLog(p);
-    if (watched) watched[at] = p;
-    if (p <= least) return;
+    const word = bits[c]!;
+    entropy -= p * (((word >>> 23) - 127) * Math.LN2 + logTable[(word >>> 12) & 2047]!);
+    if (p <= least) continue;
     let i = topCount - 1;
     while (i > 0 && tops[i - 1]! < p) {
       tops[i] = tops[i - 1]!;
@@ -140,12 +152,9 @@ function newestRow(
     tops[i] = p;
     topsAt[i] = at;
     least = tops[topCount - 1]!;
-  };
-  for (let e = 0; e < column.length; e++) see(row[column[e]!]!, held[e]!);
-  for (let k = 0; k < position.length; k++) see(row[fresh + k]!, position[k]!);
+  }
   record.sinkMass[head] = sink;
   record.entropy[head] = entropy;
-  if (watched) record.watched = { layer, queryHead, row: watched };
 }
 
 /** The rows of one query head in a step, one for each new query, by absolute position. */

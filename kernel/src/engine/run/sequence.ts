@@ -8,7 +8,7 @@ import { type Form, formOf, type SplicedScore } from '../attend/form.ts';
 import { type RotaryTable, rotaryTable } from '../attend/rotary.ts';
 import { attendSessions } from '../attend/sessions.ts';
 import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../cache/layer.ts';
-import { readLedger } from '../cache/ledger.ts';
+import { heldBytes } from '../cache/ledger.ts';
 import { type Encoder, encoderOf } from '../keep/encoder.ts';
 import type { Observer } from '../keep/observer.ts';
 import { allocateBudget, keepPass } from '../keep/pass.ts';
@@ -356,6 +356,6 @@ async function feed(
   if (wantsLogits) surprise(sequence, ids, logits);
   sequence.ids.push(...ids);
   for (const _ of ids) sequence.turns.push(sequence.turn);
-  sequence.peakBytes = Math.max(sequence.peakBytes, readLedger(sequence.method, layers).held);
+  sequence.peakBytes = Math.max(sequence.peakBytes, heldBytes(layers));
   return rows === 'last' ? logits.subarray(logits.length - model.config.vocabulary) : logits;
 }
