@@ -58,7 +58,7 @@ export function growAttentionRecord(record: AttentionRecord, tokens: number): vo
 }
 
 /** ln(1 + i/2048), for a logarithm to about 1e-4 from the bits of a float: exponent and leading bits of the mantissa. */
-const logTable = Float32Array.from({ length: 2048 }, (_, i) => Math.log(1 + (i + 0.5) / 2048));
+const logTable = Float64Array.from({ length: 2048 }, (_, i) => Math.log(1 + (i + 0.5) / 2048));
 
 /** Where a row keeps its entries: columns, and the absolute position that each stands for; new keys last. */
 interface Places {
@@ -99,17 +99,17 @@ export function recordAttention(
     for (let e = 0; e < held; e++) viewers[at[e]!]! += Q;
     for (let q = 0; q < Q; q++) viewers[position[q]!]! += Q - 1 - q;
     const block = attention[form.apart ? h : 0]!;
+    const bits = new Uint32Array(block.buffer, block.byteOffset, block.length);
     const C = block.length / ((form.apart ? 1 : kvHeads) * G * Q);
     for (let member = 0; member < G; member++) {
       const head = layer * queryHeads + h * G + member;
-      const received = record.received.subarray(head * capacity, (head + 1) * capacity);
-      const own = record.own.subarray(head * capacity, (head + 1) * capacity);
+      const to = head * capacity;
+      const { received, own } = record;
       for (let q = 0; q < Q; q++) {
         const from = (((form.apart ? 0 : h) * G + member) * Q + q) * C;
-        const row = block.subarray(from, from + C);
-        own[position[q]!]! += row[column[held + q]!]!;
-        if (q === Q - 1) newestRow(record, head, row, places, received, sinkCount);
-        else for (let e = 0; e < n; e++) received[at[e]!]! += row[column[e]!]!;
+        own[to + position[q]!]! += block[from + column[held + q]!]!;
+        if (q === Q - 1) newestRow(record, head, block, bits, from, places, sinkCount);
+        else for (let e = 0; e < n; e++) received[to + at[e]!]! += block[from + column[e]!]!;
       }
       const watched = record.watched;
       if (watched?.layer === layer && watched.queryHead === h * G + member)
@@ -118,27 +118,35 @@ export function recordAttention(
   }
 }
 
-/** One pass over the newest row of a head: what each token received, the mass on the sinks, the entropy, the largest shares. */
+/** The largest shares of the row that is read now, largest first. */
+const tops = new Float64Array(topCount);
+const topsAt = new Int32Array(topCount);
+
+/** One pass over the newest row of a head, which starts at `from` in its block: what each token received, the mass on the
+ *  sinks, the entropy, the largest shares. `bits` are the same numbers as words. */
 function newestRow(
   record: AttentionRecord,
   head: number,
-  row: Float32Array,
+  block: Float32Array,
+  bits: Uint32Array,
+  from: number,
   { column, position }: Places,
-  received: Float32Array,
   sinkCount: number,
 ): void {
-  const bits = new Uint32Array(row.buffer, row.byteOffset, row.length);
-  const tops = record.topShare.subarray(head * topCount, (head + 1) * topCount).fill(0);
-  const topsAt = record.topPosition.subarray(head * topCount, (head + 1) * topCount).fill(0);
+  const { received, capacity } = record;
+  const to = head * capacity;
+  const n = column.length;
+  tops.fill(0);
+  topsAt.fill(0);
   let sink = 0;
   let entropy = 0;
   let least = 0;
-  for (let e = 0; e < column.length; e++) {
-    const c = column[e]!;
-    const p = row[c]!;
+  for (let e = 0; e < n; e++) {
+    const c = from + column[e]!;
+    const p = block[c]!;
     if (p <= 0) continue;
     const at = position[e]!;
-    received[at]! += p;
+    received[to + at]! += p;
     if (at < sinkCount) sink += p;
     const word = bits[c]!;
     entropy -= p * (((word >>> 23) - 127) * Math.LN2 + logTable[(word >>> 12) & 2047]!);
@@ -153,6 +161,8 @@ function newestRow(
     topsAt[i] = at;
     least = tops[topCount - 1]!;
   }
+  record.topShare.set(tops, head * topCount);
+  record.topPosition.set(topsAt, head * topCount);
   record.sinkMass[head] = sink;
   record.entropy[head] = entropy;
 }
