@@ -7,8 +7,8 @@ export interface Growing<A extends ColumnData> {
   readonly width: number;
   /** All rows as one view. */
   view(): A;
-  /** Appends one row. */
-  push(...row: number[]): void;
+  /** Appends one number to a column of width 1. */
+  push(value: number): void;
   pushRow(row: ArrayLike<number>): void;
   /** Rows from `from` on, copied. */
   since(from: number): A;
@@ -30,8 +30,9 @@ export function growing<A extends ColumnData>(Type: new (n: number) => A, width 
     },
     width,
     view: () => data.subarray(0, rows * width) as A,
-    push(...row) {
-      this.pushRow(row);
+    push(value) {
+      reserve();
+      data[rows++] = value;
     },
     pushRow(row) {
       reserve();

@@ -182,20 +182,17 @@ export function createRecorder(
   return {
     info,
     event(e) {
-      const row: Partial<Record<ColumnName, number>> = {
-        'event.step': Math.max(0, sequence.step),
-        'event.layer': e.layer,
-        'event.kvHead': e.kvHead,
-        'event.position': e.position,
-        'event.kind': eventKinds.indexOf(e.kind),
-        'event.part': eventParts.indexOf(e.part),
-        'event.from': e.from,
-        'event.to': e.to,
-        'event.into': e.into,
-        'event.score': e.score,
-        'event.rank': e.rank,
-      };
-      for (const [name, value] of Object.entries(row)) column(name as ColumnName).push(value);
+      column('event.step').push(Math.max(0, sequence.step));
+      column('event.layer').push(e.layer);
+      column('event.kvHead').push(e.kvHead);
+      column('event.position').push(e.position);
+      column('event.kind').push(eventKinds.indexOf(e.kind));
+      column('event.part').push(eventParts.indexOf(e.part));
+      column('event.from').push(e.from);
+      column('event.to').push(e.to);
+      column('event.into').push(e.into);
+      column('event.score').push(e.score);
+      column('event.rank').push(e.rank);
     },
     written: (rows) => recordWritten(quantization, rows),
     layer(view) {
