@@ -99,7 +99,7 @@ test('a run without evictions shows bytes by zone and where attention sinks', as
   assert.ok(pixelsOf(pixels, '0072B2') > 10_000, 'the residual has its band');
   assert.match(
     plain,
-    /quantization +signal to error: keys \d+\.\d dB, values \d+\.\d dB; packing moved the next attention output by up to \d+ %/,
+    /quantization +signal to error: keys \d+\.\d dB, values \d+\.\d dB; in the mean of heads, the write that mattered most moved the attention output by \d+ %/,
   );
   assert.match(plain, /evictions +none/);
 });

@@ -78,7 +78,7 @@ function aboutAll(drawing: ErrorDrawing, snr: { keys: number; values: number }):
     {
       text:
         output !== undefined && Number.isFinite(output)
-          ? `; packing moved the next attention output by up to ${fixed(100 * output, 1)} %.`
+          ? `; in the mean of heads, the write that mattered most moved the attention output by ${fixed(100 * output, 1)} %.`
           : '.',
     },
   ];

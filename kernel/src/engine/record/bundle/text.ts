@@ -62,7 +62,7 @@ export function rowsOf(facts: RunFacts, leftOut: string): Fact[] {
     ].filter(Boolean);
     const output = known(
       quantization.output,
-      (n) => `; packing moved the next attention output by up to ${percent(n)}, mean of heads`,
+      (n) => `; in the mean of heads, the write that mattered most moved the attention output by ${percent(n)}`,
     );
     add('quantization', `signal to error: ${sides.join(', ') || 'nothing was quantized yet'}${output}`);
   }
