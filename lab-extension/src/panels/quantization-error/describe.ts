@@ -78,7 +78,7 @@ function aboutAll(drawing: ErrorDrawing, snr: { keys: number; values: number }):
     {
       text:
         output !== undefined && Number.isFinite(output)
-          ? `; in the mean of heads, the write that mattered most moved the attention output by ${fixed(100 * output, 1)} %.`
+          ? `; one write moved the attention output by ${fixed(100 * output, 1)} %, mean of heads.`
           : '.',
     },
   ];
