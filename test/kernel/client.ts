@@ -48,6 +48,8 @@ export interface Client {
 
 export interface TestKernel extends Client {
   process: ChildProcess;
+  /** Its exit code, once it has ended; null when a signal ended it. */
+  exit: Promise<number | null>;
   connection: Connection;
   folder: string;
   /** What the process wrote to its own standard error. */
@@ -256,12 +258,13 @@ export async function startKernel({
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text;
   });
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const client = await connect(connection, welcomes);
   await client.request('shell', 'kernel_info_request');
   return {
     ...client,
     process: child,
+    exit,
     connection,
     folder: cwd,
     log: () => log,
@@ -269,7 +272,7 @@ export async function startKernel({
     async stop() {
       if (child.exitCode === null && child.signalCode === null)
         client.send('control', 'shutdown_request', { restart: false });
-      await within(10_000, 'shutdown', ended).catch(() => child.kill('SIGKILL'));
+      await within(10_000, 'shutdown', exit).catch(() => child.kill('SIGKILL'));
       client.close();
       rmSync(own, { recursive: true, force: true });
     },
