@@ -1,12 +1,17 @@
 /** A frame: what a run sends to panels. One small JSON header, one packed buffer of typed columns.
  *
- *  This file is the whole contract between kernel and panels; the JupyterLab extension imports nothing else of the kernel.
+ *  This file and `columns.ts`, which it passes on, are the whole contract between kernel and panels; the JupyterLab
+ *  extension imports nothing else of the kernel.
  *  Columns live in one of two lanes. *log* columns grow along their first axis and are never lost: two frames merge by
  *  appending. *state* columns hold the newest value: two frames merge by replacing. A snapshot for a panel that opens late
  *  is therefore the merge of all frames of the run, and needs no format of its own.
  *
  *  Dimension letters: S steps, n tokens, E events, L layers, Hq query heads, Hkv KV heads, D head size, T tokens seen,
  *  Z zones. Positions are absolute, step 0 is the prompt. */
+
+import type { ColumnType, Lane } from './columns.ts';
+
+export * from './columns.ts';
 
 /** Version of the schema; a reader refuses what it does not know. */
 export const frameVersion = 1;
@@ -18,8 +23,6 @@ export const showTarget = 'kvlab.show';
 /** MIME type of a finished run in a saved notebook: a `Bundle`. */
 export const bundleMime = 'application/vnd.kvlab.run.v1+json';
 
-export type Lane = 'log' | 'state';
-export type ColumnType = 'f32' | 'f64' | 'u8' | 'u16' | 'u32' | 'i32';
 export type ColumnData = Float32Array | Float64Array | Uint8Array | Uint16Array | Uint32Array | Int32Array;
 
 /** A typed array with its shape; row-major. */
@@ -76,101 +79,23 @@ export interface RunInfo {
   sinkCount: number;
   /** What part of the run was recorded, in words; empty when all was. */
   leftOut: string;
+  /** True for a run that was read from a file: nothing computes it now. */
+  recorded?: boolean;
+  /** Set where the run is a comparison: its columns are those of `comparisonColumns`. */
+  comparison?: ComparisonInfo;
+  /** Set where the run is a lane of a comparison. */
+  laneOf?: { comparison: string; lane: number };
 }
 
-/** Event kinds in the order of their codes in `event.kind`. `enter` is sent for entries that are no tokens (a mean): every token enters every head at its step. */
-export const eventKinds = ['enter', 'move', 'merge', 'leave', 'read', 'tier', 'rerun'] as const;
-export type EventKind = (typeof eventKinds)[number];
-export const eventParts = ['keys', 'values', 'both'] as const;
-
-/** The last axis of `bytes.held`. */
-export const byteParts = ['payloadKeys', 'payloadValues', 'scales', 'index', 'slack'] as const;
-/** The last axis of `quantization.layer`. */
-export const errorMeasures = ['meanSquaredError', 'maxAbs', 'cosine', 'snrDb'] as const;
-/** Entries kept per query head in `heavy.topPosition` and `heavy.topShare`. */
-export const topCount = 16;
-
-/** Every column a run can send, its lane and shape. A panel that misses one says which setting brings it. */
-export const columnCatalogue = {
-  // One row per token, prompt first. Its text is in `FrameHeader.texts`.
-  'token.id': { lane: 'log', type: 'u32', shape: 'n' },
-  'token.position': { lane: 'log', type: 'u32', shape: 'n' },
-  /** Step at which the token was fed: 0 for the prompt, then 1, 2, … */
-  'token.step': { lane: 'log', type: 'u32', shape: 'n' },
-  /** ln p(token | all before it) under this run; NaN for the first token. */
-  'token.logProb': { lane: 'log', type: 'f32', shape: 'n' },
-  /** Entropy in nats of the distribution that the token was drawn from; NaN for the first token. */
-  'token.entropy': { lane: 'log', type: 'f32', shape: 'n' },
-
-  // One row per step.
-  'step.index': { lane: 'log', type: 'u32', shape: 'S' },
-  /** Tokens seen after the step. */
-  'step.seen': { lane: 'log', type: 'u32', shape: 'S' },
-  'step.ms': { lane: 'log', type: 'f32', shape: 'S' },
-
-  // One row per change of an entry.
-  'event.step': { lane: 'log', type: 'u32', shape: 'E' },
-  'event.layer': { lane: 'log', type: 'u8', shape: 'E' },
-  'event.kvHead': { lane: 'log', type: 'u8', shape: 'E' },
-  'event.position': { lane: 'log', type: 'u32', shape: 'E' },
-  /** Index into `eventKinds`. */
-  'event.kind': { lane: 'log', type: 'u8', shape: 'E' },
-  /** Index into `eventParts`. */
-  'event.part': { lane: 'log', type: 'u8', shape: 'E' },
-  'event.from': { lane: 'log', type: 'u8', shape: 'E' },
-  'event.to': { lane: 'log', type: 'u8', shape: 'E' },
-  /** Position of the entry that took it in, or -1. */
-  'event.into': { lane: 'log', type: 'i32', shape: 'E' },
-  /** Score that decided, NaN where the rule reads positions only. */
-  'event.score': { lane: 'log', type: 'f32', shape: 'E' },
-  /** Rank by score among the entries of its head, 0 = highest; -1 where there is no score. */
-  'event.rank': { lane: 'log', type: 'i32', shape: 'E' },
-
-  // Bytes in live buffers after each step; `held` is the sum over its last two axes.
-  'bytes.held': { lane: 'log', type: 'f64', shape: 'S Z 5' },
-  /** What the paper's formula says, at 16 bits for exact rows. */
-  'bytes.claimed': { lane: 'log', type: 'f64', shape: 'S' },
-  /** What the full cache would hold in this run's precision. */
-  'bytes.full': { lane: 'log', type: 'f64', shape: 'S' },
-  'bytes.workspace': { lane: 'log', type: 'f64', shape: 'S' },
-  'bytes.peak': { lane: 'log', type: 'f64', shape: 'S' },
-  'bytes.layer': { lane: 'log', type: 'f64', shape: 'S L' },
-  /** Budget in bytes that the method allows itself after the step; NaN without one. */
-  'bytes.budget': { lane: 'log', type: 'f64', shape: 'S' },
-
-  // Attention of the step's newest query.
-  'sink.mass': { lane: 'log', type: 'f32', shape: 'S L Hq' },
-  'attention.entropy': { lane: 'log', type: 'f32', shape: 'S L Hq' },
-  /** Positions that the newest query reads most. */
-  'heavy.topPosition': { lane: 'state', type: 'u32', shape: 'L Hq 16' },
-  'heavy.topShare': { lane: 'state', type: 'f32', shape: 'L Hq 16' },
-  /** Attention received by each token so far, summed over queries and over the query heads of a group. */
-  'heavy.score': { lane: 'state', type: 'f32', shape: 'L Hkv T' },
-  /** Attention received per query that could see the token, query row of the token itself left out. */
-  'attention.received': { lane: 'state', type: 'f32', shape: 'L Hq T' },
-
-  // Zone of each entry per part after the newest step, 255 where the head does not hold the token.
-  'entry.zoneKeys': { lane: 'state', type: 'u8', shape: 'L Hkv T' },
-  'entry.zoneValues': { lane: 'state', type: 'u8', shape: 'L Hkv T' },
-
-  // Error of stored rows against the exact rows that they replaced, measured where they were written.
-  /** Axis 1 is keys, values; axis 2 is `errorMeasures`. NaN where nothing was quantized. */
-  'quantization.layer': { lane: 'state', type: 'f32', shape: 'L 2 4' },
-  /** Root mean square error by channel, Hkv * D channels. */
-  'quantization.channel': { lane: 'state', type: 'f32', shape: 'L 2 HkvD' },
-  /** Root mean square error by token, NaN where the token is exact. */
-  'quantization.token': { lane: 'state', type: 'f32', shape: 'L 2 T' },
-  'quantization.bits': { lane: 'state', type: 'u8', shape: 'L 2 T' },
-  /** Relative error of the attention output of the query after a write, per head; the largest write so far. */
-  'quantization.output': { lane: 'state', type: 'f32', shape: 'L Hq' },
-
-  // Detail that a panel asked for with `{ type: 'watch' }`.
-  /** Attention row of the newest query of the watched head by absolute position. */
-  'watch.attention': { lane: 'state', type: 'f32', shape: 'T' },
-  /** The watched layer and query head. */
-  'watch.head': { lane: 'state', type: 'u32', shape: '2' },
-} as const satisfies Record<string, { lane: Lane; type: ColumnType; shape: string }>;
-export type ColumnName = keyof typeof columnCatalogue;
+/** What never changes during a comparison. */
+export interface ComparisonInfo {
+  /** forced: all are fed the same tokens. free: each writes on by itself. */
+  mode: 'forced' | 'free' | 'both';
+  /** Sampler in words. */
+  sampler: string;
+  /** The full cache first. `run` is the recorded run of the lane, where there is one. */
+  lanes: readonly { method: string; setting: string; run?: string }[];
+}
 
 /** How a token is drawn: its text, or for an incomplete UTF-8 piece its bytes. Never HTML. */
 export interface TokenText {
