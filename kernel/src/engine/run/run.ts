@@ -3,11 +3,11 @@ import { type Method, methods } from '@kvlab/ops';
 import { keptPositions } from '../cache/layer.ts';
 import { fullBytes, readLedger } from '../cache/ledger.ts';
 import { fittedFor } from '../fit/fitted.ts';
-import type { ChatMessage } from '../model/chat.ts';
 import type { Model } from '../model/load.ts';
-import { byteParts, type Frame, type FrameHeader, type PanelMessage, type RunInfo } from '../record/frame.ts';
+import { byteParts, type Frame, type FrameHeader, type PanelMessage } from '../record/frame.ts';
 import { createRecorder, type Recorder } from '../record/recorder.ts';
 import { runControl } from './control.ts';
+import { runInfo, titleOf } from './info.ts';
 import { beforePrompt } from './pass.ts';
 import { type Prompt, promptIds } from './prompt.ts';
 import { checkSampler, entropyOf, logSumExp, randomStream, type Sampler, sample } from './sampler.ts';
@@ -129,7 +129,12 @@ export async function generate(model: Model, prompt: Prompt, options: GenerateOp
   };
   const rowsOf = Array.isArray(record) ? (record as readonly QueryHead[]) : [];
   checkHeads(model, rowsOf);
-  if (record) live.recorder = createRecorder(sequence, runInfo(live, ids.length, options), rowsOf);
+  if (record)
+    live.recorder = createRecorder(
+      sequence,
+      runInfo(sequence, { run: id, title, promptLength: ids.length, ...options }),
+      rowsOf,
+    );
   const read = await beforePrompt(model, method, ids, signal);
   await write(live, read.ids, { ...options, guests: read.guests });
   return runOf(live);
@@ -150,46 +155,6 @@ function checkHeads(model: Model, heads: readonly QueryHead[]): void {
       throw new RangeError(
         `generate: record names layer ${layer}, query head ${queryHead}; the model has layers 0 to ${layers - 1} and query heads 0 to ${queryHeads - 1}`,
       );
-}
-
-/** The first words of what was asked: of the newest user message, or of the text. */
-function titleOf(model: Model, prompt: Prompt, ids: readonly number[]): string {
-  const messages = Array.isArray(prompt) && typeof prompt[0] === 'object' ? (prompt as readonly ChatMessage[]) : [];
-  const asked = messages.findLast(({ role }) => role === 'user')?.content;
-  const words = (asked ?? model.tokenizer.decode(ids, { special: false })).trim().split(/\s+/);
-  const title = words.slice(0, 4).join(' ');
-  return title.length > 40 ? `${title.slice(0, 39)}…` : title || 'run';
-}
-
-function runInfo(
-  { sequence, id, title }: Live,
-  promptLength: number,
-  { maxTokens = 64, seed = 0 }: GenerateOptions,
-): RunInfo {
-  const { model, method } = sequence;
-  const { layers, queryHeads, kvHeads, headSize, context } = model.config;
-  return {
-    run: id,
-    title,
-    model: { name: model.name, layers, queryHeads, kvHeads, headSize, context },
-    method: {
-      name: method.name,
-      setting: method.setting,
-      paper: method.paper,
-      slots: method.slots,
-      quantizes: method.zones.some(
-        (zone) => !method.encodingOf(zone, 'keys').exact || !method.encodingOf(zone, 'values').exact,
-      ),
-      departures: method.departures,
-    },
-    zones: method.zones,
-    promptLength,
-    maxTokens,
-    device: `${model.runtime.device}${model.runtime.device === 'wasm' ? `, ${model.runtime.threads} threads` : ''}`,
-    seed,
-    sinkCount: 4,
-    leftOut: '',
-  };
 }
 
 /** Aborted when the surroundings interrupt the run, and when the caller does. */
