@@ -1,6 +1,5 @@
 /** The lab: load a model, write with a method, score, compare, show. What a notebook cell or a Node script calls. */
 
-import { readFile, writeFile } from 'node:fs/promises';
 import type { Method } from '@kvlab/ops';
 import type { ColumnTable } from 'arquero';
 import { type FitOptions, fittedFor } from './engine/fit/fitted.ts';
@@ -29,7 +28,7 @@ export interface LabModel extends Model {
 export interface LabRun extends Run {
   /** A tidy arquero table over what was recorded. */
   table(name: TableName): ColumnTable;
-  /** Keeps the whole recorded run in a file that `lab.open` reads without a model. */
+  /** Keeps the whole recorded run in a file that `lab.open` reads without a model; packed where the name ends in `.gz`. */
   save(path: string): Promise<void>;
   continue(more: Prompt, options?: Omit<GenerateOptions, 'method' | 'record' | 'title'>): Promise<LabRun>;
   fork(): LabRun;
@@ -110,19 +109,20 @@ async function load(path?: string, options: LoadOptions = {}): Promise<LabModel>
 
 /** Loaded with the first run: the table library takes a tenth of a second that a start need not wait for. */
 async function reading() {
-  const [{ tableOf }, { openRun, saveRun }] = await Promise.all([
+  const [{ tableOf }, { readRunFile, writeRunFile }] = await Promise.all([
     import('./engine/record/tables.ts'),
-    import('./engine/record/arrow.ts'),
+    import('./run-file.ts'),
   ]);
-  return { tableOf, openRun, saveRun };
+  return { tableOf, readRunFile, writeRunFile };
 }
 
-function labRun(run: Run, { tableOf, saveRun }: Awaited<ReturnType<typeof reading>>): LabRun {
+function labRun(run: Run, readers: Awaited<ReturnType<typeof reading>>): LabRun {
+  const { tableOf, writeRunFile } = readers;
   const extended = Object.create(run, {
     table: { value: (name: TableName) => tableOf(run.snapshot(), name) },
-    save: { value: (path: string) => writeFile(path, saveRun(run.snapshot())) },
+    save: { value: (path: string) => writeRunFile(path, run.snapshot()) },
     continue: { value: async (more: Prompt, o?: GenerateOptions) => finish(await run.continue(more, o)) },
-    fork: { value: () => labRun(run.fork(), { tableOf, saveRun } as Awaited<ReturnType<typeof reading>>) },
+    fork: { value: () => labRun(run.fork(), readers) },
   }) as LabRun;
   return shown(extended, () => runWords(run));
 }
@@ -143,12 +143,11 @@ async function leavePicture(snapshot: Frame): Promise<void> {
 
 /** Opens a run that `run.save` wrote: its panels fill, its picture stays in the cell, its tables can be read. */
 async function open(path: string): Promise<OpenedRun> {
-  const { openRun, tableOf } = await reading();
-  const frame = openRun(await readFile(path));
+  const { readRunFile, tableOf } = await reading();
+  const frame = await readRunFile(path);
   listen()?.publish(frame);
   await leavePicture(frame);
-  const { info } = frame.header;
-  if (!info) throw new Error(`open: ${path} has no facts about its run; save it again with run.save`);
+  const info = frame.header.info!;
   const opened: OpenedRun = { info, table: (name) => tableOf(frame, name), snapshot: () => frame };
   return shown(
     opened,

@@ -1,10 +1,11 @@
-/** A page that mounts the lab alone, fed with made-up frames: for pictures of panels without a JupyterLab around them. */
+/** A page that mounts the lab alone, fed with recorded or made-up frames: for pictures of panels without a JupyterLab around them. */
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join, normalize } from 'node:path';
-import { packedFrames } from '../panels/packed-frames.ts';
+import { packed, packedFrames } from '../panels/packed-frames.ts';
 import type { RecordedOptions } from '../panels/recorded-run.ts';
+import { framesOf, type RecordedName, recordedSnapshot } from '../panels/replayed.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -14,7 +15,7 @@ body[data-jp-theme-light=false] { --jp-layout-color1: #212121 } #lab { height: 1
 <script type="importmap">{"imports": {"kvlab/frame": "/kernel/dist/engine/record/frame.js", "plotly.js-cartesian-dist-min": "/plotly.js"}}</script>
 <div id="lab"></div>`;
 
-/** Serves the built extension, the page and made-up runs at /frames?method=…, each frame as length, header and buffer. */
+/** Serves the built extension, the page, and runs at /frames: recorded=… or made up by method=…, each frame as length, header and buffer. */
 export async function servePanels(): Promise<{ url: string; close(): Promise<void> }> {
   const server: Server = createServer(async (request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost');
@@ -30,7 +31,7 @@ export async function servePanels(): Promise<{ url: string; close(): Promise<voi
         response.end(`${await readFile(join(root, 'node_modules/plotly.js-cartesian-dist-min/plotly-cartesian.min.js'), 'utf8')}
 export default globalThis.moduleName;`);
       else if (url.pathname === '/frames')
-        response.end(framesOf(Object.fromEntries(url.searchParams) as Record<string, string>));
+        response.end(runFrames(Object.fromEntries(url.searchParams) as Record<string, string>));
       else response.end(await readFile(join(root, normalize(url.pathname))));
     } catch (error) {
       response.statusCode = 404;
@@ -46,21 +47,22 @@ export default globalThis.moduleName;`);
   };
 }
 
-function framesOf({ file, method, steps, tellings }: Record<string, string>): Buffer {
+function runFrames({ file, recorded, method, steps, tellings, until }: Record<string, string>): Buffer {
   if (file) return readFileSync(file);
+  if (recorded) return packed(framesOf(recordedSnapshot(recorded as RecordedName), Number(until ?? 1e9)));
   const options: RecordedOptions = { steps: Number(steps ?? 100), tellings: Number(tellings ?? 1) };
   if (method) options.method = method as NonNullable<RecordedOptions['method']>;
   return packedFrames(options);
 }
 
 /** Runs in the page: mounts a lab and feeds it frames up to a step. */
-export const mountScript = `async ({ file = '', method, steps, until, tellings = 1 }) => {
+export const mountScript = `async ({ file = '', recorded = '', method = '', steps = 100, until = 1e9, tellings = 1 }) => {
   const { createLab } = await import('/lab-extension/lib/lab/lab.js');
   const store = await import('/lab-extension/lib/store/store.js');
   window.page ??= { store: store.createStore(), api: store };
   const { page } = window;
   if (!page.lab) { page.lab = createLab(page.store); document.getElementById('lab').append(page.lab.node); }
-  const bytes = await (await fetch('/frames?' + new URLSearchParams({ file, method, steps, tellings }))).arrayBuffer();
+  const bytes = await (await fetch('/frames?' + new URLSearchParams({ file, recorded, method, steps, until, tellings }))).arrayBuffer();
   const view = new DataView(bytes);
   for (let at = 0; at < bytes.byteLength; ) {
     const [headerLength, bufferLength] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
@@ -68,7 +70,7 @@ export const mountScript = `async ({ file = '', method, steps, until, tellings =
     const buffer = bytes.slice(at + 8 + headerLength, at + 8 + headerLength + bufferLength);
     at += 8 + headerLength + bufferLength;
     if (header.step > until) break;
-    if (header.step === until && until < steps) header.state = 'running';
+    if (!recorded && header.step === until && until < steps) header.state = 'running';
     store.receiveFrame(page.store, header, buffer);
   }
 }`;

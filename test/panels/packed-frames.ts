@@ -1,10 +1,15 @@
-/** A made-up run as one file: for each frame the lengths of header and buffer, then both. */
-import { type Bundle, frameVersion, mergeFrames } from 'kvlab/frame';
+/** A run as one file: for each frame the lengths of header and buffer, then both. */
+import { type Bundle, type Frame, frameVersion, mergeFrames } from 'kvlab/frame';
 import { type RecordedOptions, recordedRun } from './recorded-run.ts';
 
+/** A made-up run as one file. */
 export function packedFrames(options: RecordedOptions): Buffer {
+  return packed(recordedRun(options));
+}
+
+export function packed(frames: Iterable<Frame>): Buffer {
   const parts: Buffer[] = [];
-  for (const frame of recordedRun(options)) {
+  for (const frame of frames) {
     const header = Buffer.from(JSON.stringify(frame.header));
     const sizes = Buffer.alloc(8);
     sizes.writeUInt32LE(header.length, 0);

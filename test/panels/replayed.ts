@@ -1,0 +1,66 @@
+/** A recorded run cut into frames as they were sent: one for each step, its state columns, known only from its end, with the last. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { type Columns, columnCatalogue, decodeFrame, encodeFrame, type Frame } from 'kvlab/frame';
+import { openRun } from '../../kernel/src/engine/record/arrow.ts';
+
+/** The runs in fixtures/recorded. */
+export type RecordedName = 'h2o' | 'kivi';
+
+export function recordedSnapshot(name: RecordedName): Frame {
+  const path = join(import.meta.dirname, '../../fixtures/recorded', `${name}.arrow.gz`);
+  const { header, buffer } = openRun(gunzipSync(readFileSync(path)));
+  return { header: { ...header, run: name, info: { ...header.info!, run: name, recorded: true } }, buffer };
+}
+
+/** Frames of a snapshot up to a step; a part of a run is still running. */
+export function* framesOf({ header, buffer }: Frame, until = Number.POSITIVE_INFINITY): Generator<Frame> {
+  const columns = decodeFrame(header, buffer);
+  const last = header.step;
+  const starts = new Map<string, number>();
+  const { columns: _, ...rest } = header;
+  for (let step = 0; step <= Math.min(last, until); step++) {
+    const part: Columns = {};
+    let texts = header.texts.slice(0, 0);
+    for (const [name, column] of Object.entries(columns)) {
+      if (column.lane === 'state') {
+        if (step === last) part[name] = column;
+        continue;
+      }
+      const stepOf = columns[stepColumn(name)]?.data;
+      const from = starts.get(name) ?? 0;
+      let to = from;
+      while (stepOf && to < stepOf.length && stepOf[to]! <= step) to++;
+      starts.set(name, to);
+      const width = column.shape.slice(1).reduce((product, n) => product * n, 1);
+      if (to > from || step === 0)
+        part[name] = {
+          lane: 'log',
+          shape: [to - from, ...column.shape.slice(1)],
+          data: column.data.slice(from * width, to * width),
+        };
+      if (name === 'token.id') texts = header.texts.slice(from, to);
+    }
+    const ended = step === last;
+    yield encodeFrame(
+      {
+        ...rest,
+        seq: step + 1,
+        merged: 0,
+        snapshot: step === 0,
+        step,
+        state: ended ? header.state : 'running',
+        texts,
+      },
+      part,
+    );
+  }
+}
+
+/** The column that says to which step a row belongs. */
+function stepColumn(name: string): string {
+  const group = (columnCatalogue as Record<string, { shape: string } | undefined>)[name]?.shape.split(' ')[0];
+  return group === 'n' ? 'token.step' : group === 'E' ? 'event.step' : 'step.index';
+}
