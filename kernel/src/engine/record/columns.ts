@@ -161,3 +161,66 @@ export const graphColumns = {
   'path.node': { lane: 'state', type: 'u32', shape: 'hops' },
 } as const satisfies Record<string, { lane: Lane; type: ColumnType; shape: string }>;
 export type GraphColumn = keyof typeof graphColumns;
+
+/** Where rows lie, in the order of their codes. device: rows that enter the runtime's memory as they are. host: rows in
+ *  memory of JavaScript that are copied to the device before they are read. disk: rows in a file. */
+export const tiers = ['device', 'host', 'disk'] as const;
+export type Tier = (typeof tiers)[number];
+/** The last axis of `tier.moved`. */
+export const links = ['hostToDevice', 'deviceToHost', 'diskToHost', 'hostToDisk'] as const;
+export type Link = (typeof links)[number];
+
+/** What a run sends besides where it reads a part of what it holds, keeps pages, or has more tiers than one. Without such
+ *  a method these columns are absent.
+ *
+ *  A page is a segment of the text (`page.from` up to `page.to`, P of them, the same for all heads); a head has the page once
+ *  its zone holds all of it. Layers and steps that read everything (the first layers of Quest, the prompt) read no pages:
+ *  their `fetch.pages` is 0 and their `fetch.entries` equals `fetch.held`. F and M are rows over all steps. Numbers of
+ *  step 0 are those of the last chunk of the prompt, except what is moved, which is a sum over the step. */
+export const readColumns = {
+  // One row per step, for the newest query.
+  /** Pages that each head fetched: as many of the next rows of `fetch.page`, layer by layer, head by head. */
+  'fetch.pages': { lane: 'log', type: 'u16', shape: 'S L Hkv' },
+  /** Entries read, of all zones, and entries held. New tokens of the step count in neither. */
+  'fetch.entries': { lane: 'log', type: 'u32', shape: 'S L Hkv' },
+  'fetch.held': { lane: 'log', type: 'u32', shape: 'S L Hkv' },
+  /** Share of the attention over all that is held that falls on what was read; 1 where all was read. */
+  'fetch.mass': { lane: 'log', type: 'f32', shape: 'S L Hq' },
+
+  // One row per fetched page, in the order of its score.
+  'fetch.page': { lane: 'log', type: 'u16', shape: 'F' },
+  /** What the page was worth to the query. Scales differ between methods. */
+  'fetch.score': { lane: 'log', type: 'f32', shape: 'F' },
+
+  // Pages as they are after the newest step.
+  /** Positions of the first token of each page and of the one after its last. */
+  'page.from': { lane: 'state', type: 'u32', shape: 'P' },
+  'page.to': { lane: 'state', type: 'u32', shape: 'P' },
+  /** Newest score of each page; NaN where the head has no such page or did not score it. */
+  'page.score': { lane: 'state', type: 'f32', shape: 'L Hkv P' },
+  /** Index into `tiers`, the nearest to the runtime where copies lie in two; 255 where the head has no such page. */
+  'page.tier': { lane: 'state', type: 'u8', shape: 'L Hkv P' },
+  /** Step in which the page was last fetched, -1 for never. */
+  'page.lastRead': { lane: 'state', type: 'i32', shape: 'L Hkv P' },
+
+  // One row per page that came to another tier; a page that a head newly has comes from 255.
+  'move.step': { lane: 'log', type: 'u32', shape: 'M' },
+  'move.layer': { lane: 'log', type: 'u8', shape: 'M' },
+  'move.kvHead': { lane: 'log', type: 'u8', shape: 'M' },
+  'move.page': { lane: 'log', type: 'u16', shape: 'M' },
+  'move.from': { lane: 'log', type: 'u8', shape: 'M' },
+  'move.to': { lane: 'log', type: 'u8', shape: 'M' },
+
+  // Bytes by tier and link.
+  /** Axis 1 is `tiers`. Device and host together are what the ledger holds; what lies in a file is no memory. */
+  'tier.held': { lane: 'log', type: 'f64', shape: 'S 3' },
+  /** Bytes that went over each link in the step; axis 1 is `links`. */
+  'tier.moved': { lane: 'log', type: 'f64', shape: 'S 4' },
+  /** Transfers: pages that were moved one by one, or rows that left together. */
+  'tier.moves': { lane: 'log', type: 'u32', shape: 'S 4' },
+  /** What those moves would take by the model of links in `RunInfo.links`. *Estimated*: say so wherever it is shown. */
+  'tier.estimatedMs': { lane: 'log', type: 'f32', shape: 'S' },
+  /** Bytes that a pager has committed for what is held; NaN where the method has none. */
+  'tier.committed': { lane: 'log', type: 'f64', shape: 'S' },
+} as const satisfies Record<string, { lane: Lane; type: ColumnType; shape: string }>;
+export type ReadColumn = keyof typeof readColumns;

@@ -9,7 +9,7 @@
  *  Dimension letters: S steps, n tokens, E events, L layers, Hq query heads, Hkv KV heads, D head size, T tokens seen,
  *  Z zones. Positions are absolute, step 0 is the prompt. */
 
-import type { ColumnType, Lane } from './columns.ts';
+import type { ColumnType, Lane, Link } from './columns.ts';
 
 export * from './columns.ts';
 
@@ -79,6 +79,8 @@ export interface RunInfo {
   sinkCount: number;
   /** What part of the run was recorded, in words; empty when all was. */
   leftOut: string;
+  /** The model of links by which `tier.estimatedMs` was reckoned; present where the method has more tiers than one. */
+  links?: Readonly<Record<Link, { bytesPerSecond: number; secondsPerMove: number }>>;
   /** True for a run that was read from a file: nothing computes it now. */
   recorded?: boolean;
   /** Set where the run is a comparison: its columns are those of `comparisonColumns`. */
