@@ -2,7 +2,7 @@
 import type { Allocated, Method } from '@kvlab/ops';
 import { byteParts } from '../record/frame.ts';
 import { type CacheLayer, parts } from './layer.ts';
-import { entryBytes } from './store.ts';
+import { entryBytes, listBytes, registerBytes } from './store.ts';
 import { tableArrays } from './table.ts';
 
 export interface Ledger {
@@ -31,9 +31,13 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
   let claimed = 0;
   for (const [l, layer] of layers.entries()) {
     const { shape, tables, stores } = layer;
+    const inZone = tables.map(({ count, zone }) => countZones(zone.keys, count, Z));
     for (const part of parts) {
+      // Where both parts share their zones, one count serves both.
+      const ofPart =
+        part === 'keys' || shape.aligned ? inZone : tables.map(({ count, zone }) => countZones(zone[part], count, Z));
       const counts = new Int32Array(Z);
-      for (const { count, zone } of tables) countZones(zone[part], count, counts);
+      for (const ofHead of ofPart) for (let z = 0; z < Z; z++) counts[z]! += ofHead[z]!;
       const inStore = new Int32Array(stores[part].length);
       for (let z = 0; z < Z; z++) {
         const s = shape.storeOf[part][z]!;
@@ -52,29 +56,32 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
         const empty = store.capacity.reduce((a, b) => a + b, 0) - inStore[s]!;
         const bytes = empty * (payload + scaleBytes + indexBytes);
         const first = shape.storeOf[part].indexOf(s) * byteParts.length;
-        const lengths = store.capacity.byteLength + store.used.byteLength;
+        const lengths = listBytes(store);
+        const registers = registerBytes(store);
         zones[first + slack]! += bytes;
         zones[first + index]! += lengths;
-        byLayer[l]! += bytes + lengths;
+        zones[first + scales]! += registers;
+        byLayer[l]! += bytes + lengths + registers;
       });
     }
-    for (const table of tables) {
+    tables.forEach((table, h) => {
       const bytes = tableArrays(table).reduce((n, array) => n + array.byteLength, 0);
       const each = table.position.length ? bytes / table.position.length : 0;
-      const inZone = new Int32Array(Z);
-      countZones(table.zone.keys, table.count, inZone);
-      inZone.forEach((n, z) => {
+      inZone[h]!.forEach((n, z) => {
         zones[z * byteParts.length + index]! += n * each;
       });
       zones[shape.birthZone * byteParts.length + slack]! += bytes - table.count * each;
       byLayer[l]! += bytes;
-    }
+    });
   }
   return { zones, layers: byLayer, held: byLayer.reduce((a, b) => a + b, 0), claimed };
 }
 
-function countZones(zone: Uint8Array, entries: number, counts: Int32Array): void {
+/** Entries in each of `zones` zones. */
+function countZones(zone: Uint8Array, entries: number, zones: number): Int32Array {
+  const counts = new Int32Array(zones);
   for (let e = 0; e < entries; e++) counts[zone[e]!]!++;
+  return counts;
 }
 
 /** Bytes of all live buffers, without asking what is in them. */
@@ -86,7 +93,7 @@ export function heldBytes(layers: readonly CacheLayer[]): number {
       for (const store of stores[part]) {
         const { payload, scales: scaleBytes, index: indexBytes } = entryBytes(store);
         const slots = store.capacity.reduce((a, b) => a + b, 0);
-        bytes += slots * (payload + scaleBytes + indexBytes) + store.capacity.byteLength + store.used.byteLength;
+        bytes += slots * (payload + scaleBytes + indexBytes) + listBytes(store) + registerBytes(store);
       }
   }
   return bytes;

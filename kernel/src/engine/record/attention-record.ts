@@ -62,22 +62,30 @@ const logTable = Float64Array.from({ length: 2048 }, (_, i) => Math.log(1 + (i +
 
 /** Where a row keeps its entries: columns, and the absolute position that each stands for; new keys last. */
 interface Places {
+  count: number;
   column: Int32Array;
   position: Int32Array;
 }
 
+/** Used again for every head: new arrays in each step would be megabytes for the collector. */
+const places: Places = { count: 0, column: new Int32Array(0), position: new Int32Array(0) };
+
 function placesOf({ cache, form, position }: LayerView, kvHead: number): Places {
   const table = cache.tables[kvHead]!;
   const { count } = table;
+  places.count = count + position.length;
+  if (places.count > places.column.length) {
+    places.column = new Int32Array(2 * places.count);
+    places.position = new Int32Array(2 * places.count);
+  }
+  const { column } = places;
   const { start, fresh } = columnsOf(cache, form, kvHead, position.length);
-  const column = new Int32Array(count + position.length);
-  const positions = new Int32Array(column.length);
-  positions.set(table.position.subarray(0, count));
-  positions.set(position, count);
+  places.position.set(table.position.subarray(0, count));
+  places.position.set(position, count);
   const [stores, slots] = [table.store.keys, table.slot.keys];
   for (let e = 0; e < count; e++) column[e] = start[stores[e]!]! + slots[e]!;
   for (let q = 0; q < position.length; q++) column[count + q] = fresh + q;
-  return { column, position: positions };
+  return places;
 }
 
 /** Adds the rows of one layer and step. */
@@ -88,27 +96,24 @@ export function recordAttention(
   sinkCount: number,
 ): void {
   const { layer, cache, form, attention, position } = view;
-  const { capacity } = record;
+  const { capacity, received, own, viewers } = record;
   const [Q, G] = [position.length, form.group];
   for (let h = 0; h < kvHeads; h++) {
     const held = cache.tables[h]!.count;
-    const places = placesOf(view, h);
-    const { column, position: at } = places;
-    const n = column.length;
-    const viewers = record.viewers.subarray((layer * kvHeads + h) * capacity, (layer * kvHeads + h + 1) * capacity);
-    for (let e = 0; e < held; e++) viewers[at[e]!]! += Q;
-    for (let q = 0; q < Q; q++) viewers[position[q]!]! += Q - 1 - q;
+    const { count: n, column, position: at } = placesOf(view, h);
+    const seenBy = (layer * kvHeads + h) * capacity;
+    for (let e = 0; e < held; e++) viewers[seenBy + at[e]!]! += Q;
+    for (let q = 0; q < Q; q++) viewers[seenBy + position[q]!]! += Q - 1 - q;
     const block = attention[form.apart ? h : 0]!;
     const bits = new Uint32Array(block.buffer, block.byteOffset, block.length);
     const C = block.length / ((form.apart ? 1 : kvHeads) * G * Q);
     for (let member = 0; member < G; member++) {
       const head = layer * queryHeads + h * G + member;
       const to = head * capacity;
-      const { received, own } = record;
       for (let q = 0; q < Q; q++) {
         const from = (((form.apart ? 0 : h) * G + member) * Q + q) * C;
         own[to + position[q]!]! += block[from + column[held + q]!]!;
-        if (q === Q - 1) newestRow(record, head, block, bits, from, places, sinkCount);
+        if (q === Q - 1) newestRow(record, head, block, bits, from, sinkCount);
         else for (let e = 0; e < n; e++) received[to + at[e]!]! += block[from + column[e]!]!;
       }
       const watched = record.watched;
@@ -122,20 +127,19 @@ export function recordAttention(
 const tops = new Float64Array(topCount);
 const topsAt = new Int32Array(topCount);
 
-/** One pass over the newest row of a head, which starts at `from` in its block: what each token received, the mass on the
- *  sinks, the entropy, the largest shares. `bits` are the same numbers as words. */
+/** One pass over the newest row of a head, which starts at `from` in its block and has its entries at `places`: what each
+ *  token received, the mass on the sinks, the entropy, the largest shares. `bits` are the same numbers as words. */
 function newestRow(
   record: AttentionRecord,
   head: number,
   block: Float32Array,
   bits: Uint32Array,
   from: number,
-  { column, position }: Places,
   sinkCount: number,
 ): void {
   const { received, capacity } = record;
+  const { count: n, column, position } = places;
   const to = head * capacity;
-  const n = column.length;
   tops.fill(0);
   topsAt.fill(0);
   let sink = 0;
