@@ -41,6 +41,9 @@ export function rule(definition: Omit<Rule, 'title' | 'amount'>): RuleFactory {
   return Object.defineProperty(Object.assign(withAmount, rest), 'name', { value: name }) as RuleFactory;
 }
 
+/** Up to this many are left out one by one: a step of decoding brings one entry, and one leaves. */
+const few = 4;
+
 /** Marks the `amount` open candidates with the largest keys; among equal keys the lowest position stays. Linear time. */
 export function takeLargest(
   { count, open, position }: Candidates,
@@ -51,8 +54,9 @@ export function takeLargest(
   if (amount <= 0) return;
   let candidates = 0;
   for (let i = 0; i < count; i++) candidates += open[i]!;
-  if (candidates <= amount) {
+  if (candidates <= amount + few) {
     for (let i = 0; i < count; i++) if (open[i]) taken[i] = 1;
+    for (let n = candidates; n > amount; n--) taken[leastOf(count, taken, key, position)] = 0;
     return;
   }
   const keys = new Float64Array(candidates);
@@ -70,6 +74,21 @@ export function takeLargest(
   }
   if (equal.length > left) equal.sort((a, b) => position[a]! - position[b]!);
   for (const i of equal.slice(0, left)) taken[i] = 1;
+}
+
+/** The marked entry with the smallest key; among equal keys the highest position. */
+function leastOf(count: number, marked: Uint8Array, key: ArrayLike<number>, position: Int32Array): number {
+  let least = -1;
+  let smallest = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < count; i++) {
+    if (!marked[i]) continue;
+    const k = key[i]!;
+    if (k < smallest || (k === smallest && (least < 0 || position[i]! > position[least]!))) {
+      least = i;
+      smallest = k;
+    }
+  }
+  return least;
 }
 
 /** The n-th largest value (n from 1), by quickselect in place. */

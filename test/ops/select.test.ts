@@ -198,3 +198,22 @@ test('closed lists that are to be kept stay whole, and an open list loses nothin
   );
   assert.deepEqual(open.left, []);
 });
+
+test('however many leave, those with the largest scores stay, and among equal ones the first', () => {
+  const random = (n: number) => hashedUniform(7, n, 0, 0);
+  for (let round = 0; round < 60; round++) {
+    const count = 1 + Math.floor(random(3 * round) * 40);
+    const amount = Math.floor(random(3 * round + 1) * (count + 2));
+    const position = Array.from({ length: count }, (_, i) => (i * 17) % 41).sort(
+      (a, b) => ((a * 7) % 13) - ((b * 7) % 13),
+    );
+    const score = position.map((_, i) => Math.floor(random(1000 + 41 * round + i) * 5));
+    const byWorth = position.map((_, i) => i).sort((a, b) => score[b]! - score[a]! || position[a]! - position[b]!);
+    const kept = byWorth.slice(0, amount).map((i) => position[i]!);
+    const { heavy } = placed({ heavy: top }, { position, score, amounts: { heavy: amount } });
+    assert.deepEqual(
+      heavy,
+      kept.sort((a, b) => a - b),
+    );
+  }
+});

@@ -128,13 +128,8 @@ export async function keepPass(
       const values =
         select.values === select.keys ? keys : zonesOf(method, select.values, table, 'values', amounts, head, now.seen);
       const gone: number[] = [];
-      for (let e = 0; e < table.count; e++) {
-        if ((keys[e] === leaves) !== (values[e] === leaves))
-          throw new Error(
-            `${method.name}: entry at ${table.position[e]} keeps only one of key and value; let both lists of zones take it`,
-          );
-        if (keys[e] === leaves) gone.push(e);
-      }
+      for (let e = 0; e < table.count; e++) if (keys[e] === leaves) gone.push(e);
+      if (values !== keys) checkBothLeave(method, table, keys, values);
       if (gone.length) {
         leaving.push({ layer, layerIndex: l, kvHead: h, entries: gone });
         if (observer) for (const e of gone) observer.event(leaveEvent(method, table, l, h, e, columnOf(table)));
@@ -162,6 +157,14 @@ export async function keepPass(
 function enterEvent(layer: number, kvHead: number, position: number, to: number): CacheEvent {
   const unscored = { into: -1, score: Number.NaN, rank: -1 };
   return { kind: 'enter', layer, kvHead, position, part: 'both', from: leaves, to, ...unscored };
+}
+
+function checkBothLeave(method: Method, table: Table, keys: Uint8Array, values: Uint8Array): void {
+  for (let e = 0; e < table.count; e++)
+    if ((keys[e] === leaves) !== (values[e] === leaves))
+      throw new Error(
+        `${method.name}: entry at ${table.position[e]} keeps only one of key and value; let both lists of zones take it`,
+      );
 }
 
 function leaveEvent(method: Method, table: Table, layer: number, kvHead: number, e: number, score: Float32Array) {
@@ -194,12 +197,13 @@ function collectMoves(
 ): void {
   const table = layer.tables[kvHead]!;
   const { storeOf, stores } = layer.shape;
+  let changed: number[] = [];
   for (const part of parts) {
     const target = zones[part];
+    if (part === 'keys' || !joint) changed = changes(table.zone[part], target, table.count);
     const byTarget = new Map<string, number[]>();
-    for (let e = 0; e < table.count; e++) {
+    for (const e of changed) {
       const [from, to] = [table.zone[part][e]!, target[e]!];
-      if (to === from || to === leaves) continue;
       if (storeOf[part][to] === table.store[part][e]) {
         table.zone[part][e] = to;
         if (!joint || part === 'keys')
@@ -234,6 +238,13 @@ function collectMoves(
       else moves.set(group, [move]);
     }
   }
+}
+
+/** Entries that stay, in another zone. */
+function changes(from: Uint8Array, to: Uint8Array, count: number): number[] {
+  const out: number[] = [];
+  for (let e = 0; e < count; e++) if (to[e] !== from[e] && to[e] !== leaves) out.push(e);
+  return out;
 }
 
 function leastCommonMultiple(a: number, b: number): number {
