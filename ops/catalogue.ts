@@ -101,11 +101,11 @@ export const methods = {
   duoAttention,
   gemFilter,
   specKV,
+  attentionGate,
 } as const;
 
 /** Methods whose declaration is complete, but which ask more of the engine than it does yet; each says what it awaits. */
 export const declared = {
-  attentionGate,
   locret,
   criticPorag,
   timTree,

@@ -10,8 +10,10 @@ import type { Segmentation } from './segment/segmentation.ts';
 import type { Selection } from './select/zones.ts';
 
 export type Part = 'keys' | 'values';
-/** When the keep line runs: after the prompt, after each chunk of it, after each step. */
-export type When = 'prompt' | 'chunk' | 'step' | { every: number };
+/** When the keep line runs: after the prompt, after each chunk of it, after each step, after a chunk or step in which a
+ *  segment of the text ended. `before attention`: in each of them, and what will leave then is not seen by what comes after
+ *  it even inside them; a token always sees itself. */
+export type When = 'prompt' | 'chunk' | 'step' | 'segment end' | 'before attention' | { every: number };
 export type PerZone<O> = O | Readonly<Record<string, O | Partial<Record<Part, O>>>>;
 
 /** The eight slots, and when the keep line runs. */
@@ -25,10 +27,8 @@ export interface Declaration {
   place: Bound;
   fetch: Bound;
   attend: Attend;
-  /** What else starts the keep line, beside `when`. */
-  at?: 'segment end' | 'before attention';
-  /** Further keep lines over the same zones; what they leave out is as above. When two are due the last one runs. */
-  phases?: readonly Partial<KeepLine>[];
+  /** Further keep lines; what they leave out is as above, and the score is. When two are due the last one runs. */
+  phases?: readonly Partial<Omit<KeepLine, 'score'>>[];
   /** Runs over tokens before the prompt or after a hole; none unless said. */
   passes?: Pass;
   /** Which tokens belong together; every token by itself unless said. */
@@ -60,6 +60,8 @@ export interface Method {
   readonly declaration: Declaration;
   /** Names of zones from most to least faithful, `fresh` first. */
   readonly zones: readonly string[];
+  /** The method with each of its further keep lines in the place of the first. */
+  readonly phases: readonly Method[];
   /** How a zone stores a part. */
   encodingOf(zone: string, part: Part): Encoding;
   /** The eight slots for the picture. */
@@ -94,7 +96,9 @@ export function method<O extends object>(
     );
     const options = { ...kept, ...named } as O & Budget;
     const declaration = declare(options);
-    if (budgeted && declaration.allocate.neutral && !declaration.passes)
+    // A gate is fitted to a share, and a pass shortens the prompt to it: neither needs an allocation.
+    const meets = declaration.passes !== undefined || (keep !== undefined && about.total !== undefined);
+    if (budgeted && declaration.allocate.neutral && !meets)
       throw new RangeError(
         `${name}: it evicts nothing, so ${Object.keys(named).join(', ')} sets no budget; leave it out`,
       );
@@ -110,8 +114,9 @@ function assemble<O>(
   declaration: Declaration,
   about: About<O>,
 ): Method {
-  const { select, encode } = declaration;
-  const named = [...select.keys, ...select.values].map(({ zone }) => zone);
+  const { encode, phases = [] } = declaration;
+  const selections = [declaration, ...phases].flatMap(({ select }) => (select ? [select] : []));
+  const named = selections.flatMap(({ keys, values }) => [...keys, ...values]).map(({ zone }) => zone);
   if ('zone' in declaration.compensate) named.push(String(declaration.compensate.zone));
   const zones = ['fresh', ...named.filter((zone, i) => named.indexOf(zone) === i)];
   const encodingOf = (zone: string, part: Part): Encoding => {
@@ -136,14 +141,12 @@ function assemble<O>(
     const lines = loud.map(({ zone, part, encoding }) => `${zone} ${part}: ${encoding.title}`);
     return { text: lines.join('; ') || 'exact', neutral: loud.length === 0 };
   };
-  const method: Method = {
+  const whole: Omit<Method, 'when' | 'declaration' | 'phases'> = {
     name,
     paper: about.paper,
     departures: about.departures ?? [],
     options: options as Record<string, unknown>,
     setting: words.join(', '),
-    when: [declaration.when].flat() as When[],
-    declaration,
     zones,
     encodingOf,
     slots: slots.map((slot) => ({ slot, ...text(slot) })),
@@ -152,6 +155,13 @@ function assemble<O>(
   return method;
 }
 
+  const due = (own: Declaration): Method => ({
+    ...whole,
+    when: [own.when].flat() as When[],
+    declaration: own,
+    phases: [],
+  });
+  const method = { ...due(declaration), phases: phases.map((phase) => due({ ...declaration, ...phase })) };
 /** New rows are exact; they are stored before rotary where the method reads them so. */
 function unrotatedAsDeclared({ encode }: Declaration, part: Part): Encoding {
   const single = 'codes' in encode ? (encode as Encoding) : (encode as Readonly<Record<string, Encoding>>)[part];

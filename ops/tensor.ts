@@ -15,7 +15,7 @@ export function tensor(dims: readonly number[], elements?: ArrayLike<number>): T
     throw new Error(
       `tensor: [${dims.join(', ')}] needs ${size} elements, got ${elements.length}; check the dimensions`,
     );
-  const data = elements ? Float64Array.from(elements) : new Float64Array(size);
+  const data = elements ? new Float64Array(elements) : new Float64Array(size);
   const at = (index: readonly number[]): number => {
     if (index.length !== dims.length)
       throw new Error(`tensor: [${dims.join(', ')}] was read with ${index.length} indices`);

@@ -6,21 +6,24 @@ import type { Tensor } from '../tensor.ts';
 import type { Fit } from './fit.ts';
 import { addBestOfGroups, bestHeads, eitherClass } from './head-classes.ts';
 
-export function echoHeads({ echo = 0.01, induction = 0.14, period = 128 } = {}): Fit {
+export function echoHeads({ echo = 0.01, induction = 0.14, period = 128, seed = 0 } = {}): Fit {
   return {
-    name: `echo-heads ${echo} ${induction} ${period}`,
+    name: `echo-heads ${echo} ${induction} ${period} ${seed}`,
     samples: 'repeated random',
+    seed,
     count: 1,
     tokens: 4 * period,
     needs: [{ of: 'attention' }],
     gives: { retrieval: { dtype: 'f32', dims: ['L', 'Hkv'] } },
-    async compute(captures) {
+    start() {
       const [echoes, inductions]: [number[][], number[][]] = [[], []];
-      for await (const capture of captures) {
-        addBestOfGroups(echoes, capture, (attention, head) => repeatMass(attention, head, period, 0));
-        addBestOfGroups(inductions, capture, (attention, head) => repeatMass(attention, head, period, 1));
-      }
-      return { retrieval: eitherClass(bestHeads(echoes, echo), bestHeads(inductions, induction)) };
+      return {
+        see(capture) {
+          addBestOfGroups(echoes, capture, (attention, head) => repeatMass(attention, head, period, 0));
+          addBestOfGroups(inductions, capture, (attention, head) => repeatMass(attention, head, period, 1));
+        },
+        give: async () => ({ retrieval: eitherClass(bestHeads(echoes, echo), bestHeads(inductions, induction)) }),
+      };
     },
   };
 }

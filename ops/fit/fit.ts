@@ -20,10 +20,18 @@ export interface Fit {
   /** Samples, and tokens of each. */
   readonly count: number;
   readonly tokens: number;
+  /** Seed of the sample texts; a part of the name, like every other setting. */
+  readonly seed: number;
   readonly needs: readonly Need[];
   readonly gives: Specs;
-  /** Reads captures, samples in order and the layers of each in order. Who iterates shows progress, and throws to stop. */
-  compute(captures: AsyncIterable<Capture>): Promise<Record<string, Tensor>>;
+  /** A calibration that has seen nothing yet. */
+  start(): Fitting;
+}
+export interface Fitting {
+  /** Takes in what was captured, samples in order and the layers of each in order. */
+  see(capture: Capture): void;
+  /** What was found. `pause` is called now and then with the share that is done; who gave it may rest, or throw to stop. */
+  give(pause: (share: number) => Promise<void>): Promise<Record<string, Tensor>>;
 }
 /** Results by `fit.name/tensor`. */
 export type Fitted = ReadonlyMap<string, Tensor>;

@@ -7,41 +7,51 @@ import { regression } from '../algebra/ridge.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import type { Capture, Fit } from './fit.ts';
 
-export function gateRegression({ keep = 0.5, count = 2, tokens = 512, strength = 0.01 } = {}): Fit {
+export function gateRegression({ keep = 0.5, count = 2, tokens = 512, strength = 0.01, seed = 0 } = {}): Fit {
   return {
-    name: `gate-regression ${keep} ${count} ${tokens} ${strength}`,
+    name: `gate-regression ${keep} ${count} ${tokens} ${strength} ${seed}`,
     samples: 'prose',
+    seed,
     count,
     tokens,
     needs: [{ of: 'attention' }, { of: 'hidden' }],
     gives: { gate: { dtype: 'f32', dims: ['L', 'Hkv', 'X'] }, bias: { dtype: 'f32', dims: ['L', 'Hkv'] } },
-    async compute(captures) {
+    start() {
       const layers: { sums: ReturnType<typeof regression>; hidden: Tensor[] }[] = [];
       let kvHeads = 0;
-      for await (const capture of captures) {
-        const hidden = capture.tensors.hidden!;
-        const [T, X] = hidden.dims as [number, number];
-        kvHeads = capture.kvHeads;
-        const layer = (layers[capture.layer] ??= { sums: regression(X, kvHeads), hidden: [] });
-        const wanted = lookedAt(capture, keep);
-        for (let t = 0; t < T; t++)
-          layer.sums.add(
-            hidden.data.subarray(t * X, (t + 1) * X),
-            wanted.map((labels) => labels[t]!),
-          );
-        layer.hidden.push(hidden);
-      }
-      const X = layers[0]?.hidden[0]?.dims[1] ?? 0;
-      const [gate, bias] = [tensor([layers.length, kvHeads, X]), tensor([layers.length, kvHeads])];
-      for (const [l, { sums, hidden }] of layers.entries())
-        for (const [h, { weights }] of sums.solve(strength).entries()) {
-          gate.data.set(weights, (l * kvHeads + h) * X);
-          bias.set(-threshold(hidden, weights, keep), l, h);
-        }
-      return { gate, bias };
+      return {
+        see(capture) {
+          const hidden = capture.tensors.hidden!;
+          const [T, X] = hidden.dims as [number, number];
+          kvHeads = capture.kvHeads;
+          const layer = (layers[capture.layer] ??= { sums: regression(X, kvHeads), hidden: [] });
+          const wanted = lookedAt(capture, keep);
+          for (let t = 0; t < T; t++)
+            layer.sums.add(
+              hidden.data.subarray(t * X, (t + 1) * X),
+              wanted.map((labels) => labels[t]!),
+            );
+          layer.hidden.push(hidden);
+        },
+        async give(pause) {
+          const X = layers[0]?.hidden[0]?.dims[1] ?? 0;
+          const [gate, bias] = [tensor([layers.length, kvHeads, X]), tensor([layers.length, kvHeads])];
+          for (const [l, { sums, hidden }] of layers.entries()) {
+            await pause(l / layers.length);
+            for (const [h, { weights }] of sums.solve(strength).entries()) {
+              gate.data.set(weights, (l * kvHeads + h) * X);
+              bias.set(-threshold(hidden, weights, keep), l, h);
+            }
+          }
+          return { gate, bias };
+        },
+      };
     },
   };
 }
+
+/** A reading that no token falls below. */
+const everyone = -1e4;
 
 /** 1 for the tokens of each key head that the second half of the queries look at most, else 0. */
 function lookedAt({ tensors, kvHeads }: Capture, keep: number): number[][] {
@@ -64,14 +74,19 @@ function lookedAt({ tensors, kvHeads }: Capture, keep: number): number[][] {
   });
 }
 
-/** The reading that `keep` of all tokens are above. */
+/** The reading that about `keep` of all tokens are above; between two different readings, since in the first layer equal
+ *  tokens read alike and none of them should stand on the edge. */
 function threshold(hidden: readonly Tensor[], weights: Float64Array, keep: number): number {
+  if (keep >= 1) return everyone;
   const readings = hidden.flatMap(({ dims, data }) =>
     Array.from({ length: dims[0]! }, (_, t) =>
       weights.reduce((sum, w, x) => sum + w * data[t * weights.length + x]!, 0),
     ),
   );
   readings.sort((a, b) => b - a);
-  const last = Math.min(readings.length, Math.max(1, Math.round(keep * readings.length)));
-  return ((readings[last - 1] ?? 0) + (readings[last] ?? readings[last - 1] ?? 0)) / 2;
+  const alike = 1e-6 * Math.max(...readings.map(Math.abs));
+  const edges = readings.map((_, i) => i).filter((i) => i > 0 && readings[i - 1]! - readings[i]! > alike);
+  const off = (i: number) => Math.abs(i - keep * readings.length);
+  const edge = edges.reduce((best, i) => (off(i) < off(best) ? i : best), edges[0] ?? 0);
+  return edge ? (readings[edge - 1]! + readings[edge]!) / 2 : everyone;
 }

@@ -6,21 +6,25 @@ import type { Tensor } from '../tensor.ts';
 import type { Fit } from './fit.ts';
 import { addBestOfGroups, bestHeads } from './head-classes.ts';
 
-export function passkeyHeads({ share = 0.5, sinks = 64, recent = 256, count = 4, tokens = 1024 } = {}): Fit {
+export function passkeyHeads({ share = 0.5, sinks = 64, recent = 256, count = 4, tokens = 1024, seed = 0 } = {}): Fit {
   return {
-    name: `passkey-heads ${share} ${sinks} ${recent} ${count} ${tokens}`,
+    name: `passkey-heads ${share} ${sinks} ${recent} ${count} ${tokens} ${seed}`,
     samples: 'passkey',
+    seed,
     count,
     tokens,
     needs: [{ of: 'attention' }],
     gives: { retrieval: { dtype: 'f32', dims: ['L', 'Hkv'] } },
-    async compute(captures) {
+    start() {
       const lost: number[][] = [];
-      for await (const capture of captures)
-        addBestOfGroups(lost, capture, (attention, head) =>
-          massBetween(attention, head, capture.answerFrom ?? 0, sinks, recent),
-        );
-      return { retrieval: bestHeads(lost, share) };
+      return {
+        see(capture) {
+          addBestOfGroups(lost, capture, (attention, head) =>
+            massBetween(attention, head, capture.answerFrom ?? 0, sinks, recent),
+          );
+        },
+        give: async () => ({ retrieval: bestHeads(lost, share) }),
+      };
     },
   };
 }

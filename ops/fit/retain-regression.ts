@@ -6,44 +6,48 @@ import { regression } from '../algebra/ridge.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import type { Capture, Fit } from './fit.ts';
 
-export function retainRegression({ count = 2, tokens = 512, strength = 0.01 } = {}): Fit {
+export function retainRegression({ count = 2, tokens = 512, strength = 0.01, seed = 0 } = {}): Fit {
   const weights = { dtype: 'f32', dims: ['L', 'Hkv', 'D'] } as const;
   return {
-    name: `retain-regression ${count} ${tokens} ${strength}`,
+    name: `retain-regression ${count} ${tokens} ${strength} ${seed}`,
     samples: 'prose',
+    seed,
     count,
     tokens,
     needs: [{ of: 'products' }, { of: 'queries' }, { of: 'keys' }, { of: 'values' }],
     gives: { ofQuery: weights, ofKey: weights, ofValue: weights, bias: { dtype: 'f32', dims: ['L', 'Hkv'] } },
-    async compute(captures) {
+    start() {
       const layers: ReturnType<typeof regression>[][] = [];
       let D = 0;
-      for await (const capture of captures) {
-        const { tensors, kvHeads, layer } = capture;
-        D = tensors.keys!.dims[2]!;
-        layers[layer] ??= Array.from({ length: kvHeads }, () => regression(3 * D, 1));
-        layers[layer].forEach((sums, h) => {
-          // The last token has no later query and teaches nothing.
-          for (let t = 0; t + 1 < tensors.keys!.dims[1]!; t++)
-            sums.add(features(capture, h, t), [strongest(capture, h, t)]);
-        });
-      }
-      const [L, H] = [layers.length, layers[0]?.length ?? 0];
-      const out = {
-        ofQuery: tensor([L, H, D]),
-        ofKey: tensor([L, H, D]),
-        ofValue: tensor([L, H, D]),
-        bias: tensor([L, H]),
-      };
-      for (const [l, heads] of layers.entries())
-        for (const [h, sums] of heads.entries()) {
-          const [found] = sums.solve(strength);
-          [out.ofQuery, out.ofKey, out.ofValue].forEach((part, i) => {
-            part.data.set(found!.weights.subarray(i * D, (i + 1) * D), (l * H + h) * D);
+      return {
+        see(capture) {
+          const { tensors, kvHeads, layer } = capture;
+          D = tensors.keys!.dims[2]!;
+          layers[layer] ??= Array.from({ length: kvHeads }, () => regression(3 * D, 1));
+          layers[layer].forEach((sums, h) => {
+            // The last token has no later query and teaches nothing.
+            for (let t = 0; t + 1 < tensors.keys!.dims[1]!; t++)
+              sums.add(features(capture, h, t), [strongest(capture, h, t)]);
           });
-          out.bias.set(found!.bias, l, h);
-        }
-      return out;
+        },
+        async give(pause) {
+          const [L, H] = [layers.length, layers[0]?.length ?? 0];
+          const parts = [0, 1, 2].map(() => tensor([L, H, D]));
+          const bias = tensor([L, H]);
+          for (const [l, heads] of layers.entries()) {
+            await pause(l / L);
+            for (const [h, sums] of heads.entries()) {
+              const [found] = sums.solve(strength);
+              parts.forEach((part, i) => {
+                part.data.set(found!.weights.subarray(i * D, (i + 1) * D), (l * H + h) * D);
+              });
+              bias.set(found!.bias, l, h);
+            }
+          }
+          const [ofQuery, ofKey, ofValue] = parts as [Tensor, Tensor, Tensor];
+          return { ofQuery, ofKey, ofValue, bias };
+        },
+      };
     },
   };
 }

@@ -14,9 +14,8 @@ export const attentionGate = method(
   'Attention-Gate, linear surrogate',
   { share: 0.5, sinks: 1 },
   (o) => ({
-    when: [],
-    at: 'before attention',
-    score: trainedGate(gateRegression({ keep: o.share })),
+    when: 'before attention',
+    score: trainedGate(gateRegression({ keep: o.keep ?? o.share })),
     allocate: everything,
     select: zones({ sinks: first(o.sinks), kept: above(0.5) }),
     compensate: nothing,
@@ -28,7 +27,7 @@ export const attentionGate = method(
   {
     paper: 'arXiv:2410.12876',
     checked: 'abstract and summary',
-    departures: ['a linear gate fitted by regression'],
-    awaits: 'fits, and selection before attention',
+    departures: ['a linear gate fitted by regression', 'the share is met on the texts of the fit, not on each prompt'],
+    total: ['share'],
   },
 );

@@ -15,8 +15,7 @@ export const timTree = method(
   'TIM tree',
   { keepLists: 1, again: false },
   (o) => ({
-    when: [],
-    at: 'segment end',
+    when: 'segment end',
     passes: runAgainAfterHole({ again: o.again }),
     segment: taskTree(),
     score: nothing,

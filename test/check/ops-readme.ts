@@ -60,11 +60,10 @@ function operatorText(name: string, definition: AnyDefinition): string {
 function methodText(list: string, name: string, path: string, factory: MethodFactory<object>): string {
   const { methodName, about, defaults } = factory;
   const { slots, when, declaration } = factory();
-  const { at, passes, segment, phases = [] } = declaration;
+  const { passes, segment, phases = [] } = declaration;
   const loud = slots.filter(({ neutral }) => !neutral).map(({ slot, text }) => `${slot}: ${text}`);
   const moment = (w: When) => (typeof w === 'string' ? w : `every ${w.every} steps`);
   const moments = [...when.map(moment), ...phases.flatMap((phase) => [phase.when ?? []].flat().map(moment))];
-  if (at) moments.push(at);
   const options = Object.entries(defaults).map(([option, v]) => `\`${option}\` ${value(v)}`);
   const lines = [
     `### [${methodName}](${path}): \`${list}.${name}(…)\``,

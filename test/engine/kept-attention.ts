@@ -2,7 +2,7 @@
  *
  *  It takes the engine's word only for which entries are kept and what rows were packed to; rotation, windows, positions
  *  that close up, softmax and accumulated attention are computed anew from the model's projections. */
-import { fromHalfBits, toHalfBits } from '@kvlab/ops';
+import { fittedTensor, fromHalfBits, toHalfBits } from '@kvlab/ops';
 import { keptPositions } from '../../kernel/src/engine/cache/layer.ts';
 import type { Model, Projection } from '../../kernel/src/engine/model/load.ts';
 import type { LayerView, Sequence, StepObserver } from '../../kernel/src/engine/run/sequence.ts';
@@ -15,6 +15,8 @@ interface Row {
   value: Float64Array;
   /** Tokens that the row stands for. */
   weight: number;
+  /** A gate let it pass; the others are seen by themselves alone. */
+  passed: boolean;
   /** Attention received so far, summed over the query heads of the group. */
   received: number;
 }
@@ -57,6 +59,16 @@ export function keptAttention(model: Model): KeptAttention {
   const rowOf = (data: Float32Array, row: number): Float64Array =>
     Float64Array.from(data.subarray(row * D, (row + 1) * D));
 
+  /** What the gate of Attention-Gate says of a new token; true for every other method. */
+  function passes({ method, fitted }: Sequence, layer: number, kvHead: number, q: number, position: number): boolean {
+    if (!method.when.includes('before attention') || position < 1) return true;
+    const { score } = method.declaration;
+    const [gate, bias] = ['gate', 'bias'].map((name) => fittedTensor('oracle', fitted, score.fits![0]!, name));
+    const X = gate!.dims[2]!;
+    const hidden = projected[layer]!.hidden!.subarray(q * X, (q + 1) * X);
+    return hidden.reduce((sum, v, x) => sum + v * gate!.get(layer, kvHead, x), bias!.get(layer, kvHead)) > 0;
+  }
+
   function attend(sequence: Sequence, view: LayerView, windows: Windows | undefined): void {
     const { layer, position, queries, output } = view;
     const Q = position.length;
@@ -70,6 +82,7 @@ export function keptAttention(model: Model): KeptAttention {
           turned: false,
           value: rowOf(projected[layer]!.values, h * Q + q),
           weight: 1,
+          passed: passes(sequence, layer, h, q, position[q]!),
           received: 0,
         });
       rows.sort((a, b) => a.position - b.position);
@@ -77,7 +90,9 @@ export function keptAttention(model: Model): KeptAttention {
         const here = position[q]!;
         const seen = rows.filter(
           (row) =>
-            row.position <= here && (!windows || row.position < windows.first || row.position >= here - windows.last),
+            row.position <= here &&
+            (row.passed || row.position === here) &&
+            (!windows || row.position < windows.first || row.position >= here - windows.last),
         );
         const keys = seen.map(({ key, turned, position: at }, rank) =>
           turned ? key : turn(key, closesUp ? rank : at),
@@ -163,6 +178,7 @@ function meanOf(rows: readonly Row[], turn: (key: Float64Array, position: number
     turned: true,
     value: mean(rows.map(({ value }) => value)),
     weight: rows.length,
+    passed: true,
     received: 0,
   };
 }

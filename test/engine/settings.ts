@@ -28,8 +28,8 @@ import {
 export interface Setting {
   name: string;
   method: Method;
-  /** Only positions decide what stays, so chunks change nothing. */
-  byPosition?: boolean;
+  /** Positions alone decide what stays, or tokens are judged before attention: chunks change nothing. */
+  anyChunk?: boolean;
   /** The same method where it must not act: room for everything, exact rows. */
   idle?: Method;
 }
@@ -140,19 +140,19 @@ const packedUnrotated = method(
 const { full, window, streamingLLM, h2o, snapKV, kivi, random, keyNorm, gemFilter } = methods;
 
 const written: readonly Setting[] = [
-  { name: 'full', method: full(), byPosition: true, idle: full() },
-  { name: 'window of 9', method: window({ recent: 9 }), byPosition: true, idle: window({ recent: 1000 }) },
-  { name: 'window, keep a third', method: window({ keep: 0.33 }), byPosition: true, idle: window({ keep: 1 }) },
+  { name: 'full', method: full(), anyChunk: true, idle: full() },
+  { name: 'window of 9', method: window({ recent: 9 }), anyChunk: true, idle: window({ recent: 1000 }) },
+  { name: 'window, keep a third', method: window({ keep: 0.33 }), anyChunk: true, idle: window({ keep: 1 }) },
   {
     name: 'StreamingLLM',
     method: streamingLLM({ sinks: 2, recent: 9 }),
-    byPosition: true,
+    anyChunk: true,
     idle: streamingLLM({ keep: 1 }),
   },
   {
     name: 'StreamingLLM, absolute',
     method: streamingLLM({ sinks: 3, keep: 0.5, positions: 'absolute' }),
-    byPosition: true,
+    anyChunk: true,
     idle: streamingLLM({ recent: 1000, positions: 'absolute' }),
   },
   { name: 'H2O, keep 30 %', method: h2o({ keep: 0.3 }), idle: h2o({ keep: 1 }) },
@@ -183,6 +183,12 @@ const written: readonly Setting[] = [
   },
   { name: 'random', method: random({ keep: 0.4 }), idle: random({ keep: 1 }) },
   { name: 'GemFilter', method: gemFilter({ layer: 1, tokens: 12 }), idle: gemFilter({ layer: 1 }) },
+  {
+    name: 'Attention-Gate',
+    method: methods.attentionGate(),
+    anyChunk: true,
+    idle: methods.attentionGate({ keep: 1 }),
+  },
   { name: 'key norm', method: keyNorm({ entries: 10 }), idle: keyNorm({ keep: 1 }) },
 ];
 

@@ -15,10 +15,11 @@ import { regression } from '../../ops/algebra/ridge.ts';
 
 const random = (salt: number, i: number, j = 0) => hashedUniform(salt, i, j, 9) - 0.5;
 
-async function* each(captures: Capture[]): AsyncGenerator<Capture> {
-  yield* captures;
+function fitted(fit: Fit, captures: Capture[]) {
+  const fitting = fit.start();
+  for (const capture of captures) fitting.see(capture);
+  return fitting.give(async () => {});
 }
-const fitted = (fit: Fit, captures: Capture[]) => fit.compute(each(captures));
 
 /** Attention of four query heads over T tokens: each looks at the one place that `target` names, or at itself. */
 function looking(T: number, target: (queryHead: number, i: number) => number) {

@@ -10,8 +10,8 @@ import { type Law, within } from './law.ts';
 
 export const chunkLaw: Law = {
   number: 11,
-  sentence: 'where positions alone decide, logits do not depend on the size of chunks',
-  concerns: ({ byPosition }) => byPosition === true,
+  sentence: 'where positions alone decide, or a gate before attention, logits do not depend on the size of chunks',
+  concerns: ({ anyChunk }) => anyChunk === true,
   async check(model, { method }) {
     const one = await walk(model, method, { chunk: 1 });
     for (const chunk of [5, promptLength]) {

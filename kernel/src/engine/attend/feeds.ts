@@ -18,6 +18,8 @@ export interface Queries {
   values: Float32Array;
   /** Entries that position rules alone keep: a query sees positions below `first` and its last `last` predecessors. */
   windows?: { first: number; last: number };
+  /** For each KV head the new tokens (1) that no other query may see. */
+  unseen?: readonly Uint8Array[];
   /** Facts for inputs that are made from positions and the moment. */
   now?: Omit<Moment, 'sizes'>;
 }
@@ -57,7 +59,7 @@ export function attendFeeds(layer: CacheLayer, form: Form, x: Queries, rotary: R
     queries: f32(x.queries, H, G * Q, D),
     keys: f32(x.keys, H, Q, D),
     values: f32(x.values, H, Q, D),
-    'bias.fresh': f32(freshBias(Q, G, x), G * Q, Q),
+    'bias.fresh': form.gated ? f32(joinedFreshBias(Q, G, x), H, G * Q, Q) : f32(freshBias(Q, G, x), G * Q, Q),
   };
   const blocks = form.apart ? Array.from({ length: H }, (_, h) => [h]) : [Array.from({ length: H }, (_, h) => h)];
   const placed = place(layer, form, x);
@@ -145,11 +147,12 @@ function codeFeeds(form: Form, store: Store, name: string, heads: readonly numbe
 }
 
 /** A query sees itself and what came before it in the chunk, within its window; tiled for the query heads of a group. */
-function freshBias(Q: number, G: number, { windows, position }: Queries): Float32Array {
+function freshBias(Q: number, G: number, { windows, position }: Queries, unseen?: Uint8Array): Float32Array {
   const bias = new Float32Array(G * Q * Q);
   for (let q = 0; q < Q; q++)
     for (let k = 0; k < Q; k++) {
-      const seen = k <= q && (!windows || position[k]! < windows.first || k >= q - windows.last);
+      const inWindow = !windows || position[k]! < windows.first || k >= q - windows.last;
+      const seen = k <= q && inWindow && (k === q || !unseen?.[k]);
       if (!seen) for (let member = 0; member < G; member++) bias[(member * Q + q) * Q + k] = hidden;
     }
   return bias;
@@ -172,6 +175,15 @@ function windowBias(
       const row = new Float32Array(store.bias[h]!);
       if (windows)
         for (let slot = 0; slot < slots; slot++) {
+/** A bias for each KV head, one after the other: [Hkv, G*Q, F]. */
+function joinedFreshBias(Q: number, G: number, x: Queries): Float32Array {
+  const out = new Float32Array(x.unseen!.length * G * Q * Q);
+  x.unseen!.forEach((unseen, h) => {
+    out.set(freshBias(Q, G, x, unseen), h * G * Q * Q);
+  });
+  return out;
+}
+
           const entry = store.entry[h]![slot]!;
           const at = entry < 0 ? -1 : table.position[entry]!;
           if (at >= windows.first && at < position[q]! - windows.last) row[slot] = hidden;

@@ -35,12 +35,23 @@ export interface Form {
   rotated: boolean;
   /** Stored entries are masked query by query (windows inside a prompt chunk). */
   perQuery: boolean;
+  /** New keys are masked head by head. */
+  gated: boolean;
+  /** Logits of attention are wanted too. */
+  products: boolean;
   score?: SplicedScore;
 }
 
 export function formOf(
   layer: CacheLayer,
-  o: { device: GraphDevice; group: number; perQuery: boolean; score?: SplicedScore },
+  o: {
+    device: GraphDevice;
+    group: number;
+    perQuery: boolean;
+    gated?: boolean;
+    products?: boolean;
+    score?: SplicedScore;
+  },
 ): Form {
   const { shape, stores } = layer;
   const filled = (part: 'keys' | 'values'): FormStore[] =>
@@ -58,7 +69,8 @@ export function formOf(
   const score = o.score
     ? `${o.score.score.operator.name}${JSON.stringify(o.score.score.params)}${o.score.lastRows ?? ''}`
     : '';
-  const key = [o.device, names(keys), names(values), apart, shape.aligned, shape.rotated, o.perQuery, score].join('|');
+  const { gated = false, products = false } = o;
+  const key = [o.device, names(keys), names(values), apart, shape.aligned, shape.rotated, o.perQuery, gated, products, score].join('|'); // biome-ignore format: one line
   const { kvHeads, headSize, aligned, rotated } = shape;
   return {
     key,
@@ -71,6 +83,8 @@ export function formOf(
     aligned,
     rotated,
     perQuery: o.perQuery,
+    gated,
+    products,
     score: o.score,
     device: o.device,
   };

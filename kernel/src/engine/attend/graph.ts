@@ -21,7 +21,7 @@ export function attendGraph(form: Form): GraphBuilder {
   const shared = {
     cos: g.input('cos', 'f32', ['R', headSize / 2]),
     sin: g.input('sin', 'f32', ['R', headSize / 2]),
-    freshBias: g.input('bias.fresh', 'f32', ['GQ', 'F']),
+    freshBias: g.input('bias.fresh', 'f32', form.gated ? ['K', 'GQ', 'F'] : ['GQ', 'F']),
   };
   const outputs: Value[] = [];
   const stored: Value[] = [];
@@ -30,6 +30,7 @@ export function attendGraph(form: Form): GraphBuilder {
       form.apart ? g.slice(x, 0, block, block + 1, 1) : { ...x, dims: ['Hkv', ...x.dims.slice(1)] };
     const result = attendBlock(g, form, form.apart ? block : undefined, {
       ...shared,
+      freshBias: form.gated ? own(shared.freshBias) : shared.freshBias,
       queries: own(queries),
       keys: own(keys),
       values: own(values),
@@ -76,6 +77,7 @@ function attendBlock(g: GraphBuilder, form: Form, block: number | undefined, x: 
   });
   const fresh = g.add(g.matMul(sliding, g.transpose(rotatedKeys, [0, 2, 1])), x.freshBias); // [H, G*Q, F]
   const products = g.concat([...past, fresh], 2, 'C'); // [H, G*Q, C]
+  if (form.products) g.output(name('products'), products);
   const attention = g.softmax(products, 2);
   g.output(name('attention'), attention);
 

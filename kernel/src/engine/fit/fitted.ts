@@ -1,8 +1,9 @@
 /** Runs what a method has to calibrate on this model, once: sample texts go through the full cache and operators look on. */
 import { type Bound, type Capture, type Fit, type Fitted, type Method, methods, type Tensor, tensor } from '@kvlab/ops';
 import type { Model } from '../model/load.ts';
-import { createSequence, feedPrompt, type StepObserver } from '../run/sequence.ts';
+import { createSequence, feedPrompt, type LayerView, type StepObserver } from '../run/sequence.ts';
 import { sampleText } from './samples.ts';
+import { putUp, takeDown } from './shelved.ts';
 
 export interface FitOptions {
   signal?: AbortSignal;
@@ -13,85 +14,77 @@ export interface FitOptions {
 const known = new WeakMap<Model, Map<string, Tensor>>();
 
 /** Every fit that a method's slots declare. */
-export function fitsOf({ declaration }: Method): readonly Fit[] {
-  const { score, allocate, select, compensate, place, fetch } = declaration;
-  const bounds: Bound[] = [score, allocate, select, compensate, place, fetch];
+export function fitsOf({ declaration, zones, encodingOf }: Method): readonly Fit[] {
+  const { score, allocate, select, compensate, place, fetch, attend } = declaration;
+  const encodings = zones.flatMap((zone) => [encodingOf(zone, 'keys'), encodingOf(zone, 'values')]);
+  const bounds: Bound[] = [score, allocate, select, compensate, ...encodings, place, fetch, attend];
   const found = bounds.flatMap((bound) => bound.fits ?? []);
   return found.filter((fit, i) => found.findIndex((other) => other.name === fit.name) === i);
 }
 
-/** What the fits of a method give on this model; those that ran before are not run again. */
+/** What the fits of a method give on this model. Those that ran before, in this process or another, are not run again. */
 export async function fittedFor(model: Model, method: Method, options: FitOptions = {}): Promise<Fitted> {
   const results = known.get(model) ?? new Map<string, Tensor>();
   known.set(model, results);
   for (const fit of fitsOf(method)) {
     if (Object.keys(fit.gives).every((name) => results.has(`${fit.name}/${name}`))) continue;
-    const given = await fit.compute(captures(model, fit, options));
+    const given = (await takeDown(model, fit)) ?? (await run(model, fit, options));
     for (const [name, value] of Object.entries(given)) results.set(`${fit.name}/${name}`, value);
   }
   return results;
 }
 
-/** What the fit asked for of each layer and sample, in order; one layer is in memory at a time. */
-async function* captures(model: Model, fit: Fit, { signal, onProgress }: FitOptions): AsyncGenerator<Capture> {
-  const wanted = fit.needs.map((n) => n.of);
-  const other = wanted.find((of) => of !== 'attention');
-  if (other)
-    throw new Error(`fit ${fit.name}: it asks for ${other}; attention is what samples are recorded for so far`);
-  const { layers, queryHeads, kvHeads } = model.config;
+/** Share of the time that reading the samples takes, before results are computed from them. */
+const reading = 0.9;
+
+async function run(model: Model, fit: Fit, { signal, onProgress }: FitOptions): Promise<Record<string, Tensor>> {
+  const { layers } = model.config;
+  const wanted = new Set(fit.needs.map(({ of }) => of));
+  const other = [...wanted].find((of) => !(of in readers));
+  if (other) throw new Error(`fit ${fit.name}: it asks for ${other}; samples give ${Object.keys(readers).join(', ')}`);
+  if (!(fit.count >= 1))
+    throw new RangeError(`fit ${fit.name}: it reads ${fit.count} samples; give at least one to learn from`);
+  const fitting = fit.start();
   for (let sample = 0; sample < fit.count; sample++) {
-    const text = sampleText(model, fit.samples, sample, fit.tokens);
-    const T = text.ids.length;
-    const rendezvous = handOver<Capture>();
+    const text = sampleText(model, fit, sample);
     const observer: StepObserver = {
+      wants: { hidden: wanted.has('hidden'), products: wanted.has('products') },
       event: () => {},
       written: () => {},
-      layer: ({ layer, attention }) => {
-        onProgress?.(fit.name, (sample * layers + layer) / (fit.count * layers));
-        const whole = tensor([queryHeads, T, T], attention[0]!);
-        return rendezvous.give({ sample, layer, kvHeads, tensors: { attention: whole }, answerFrom: text.answerFrom });
+      layer(view) {
+        const tensors = Object.fromEntries([...wanted].map((of) => [of, readers[of as Captured](view, model)]));
+        fitting.see({ sample, layer: view.layer, kvHeads: model.config.kvHeads, tensors, answerFrom: text.answerFrom });
+        onProgress?.(fit.name, (reading * (sample * layers + view.layer + 1)) / (fit.count * layers));
       },
     };
-    const run = feedPrompt(createSequence(model, methods.full()), text.ids, { chunk: T, signal, observer }).then(
-      () => rendezvous.end(),
-      (error) => rendezvous.end(error),
-    );
-    yield* rendezvous.taken();
-    await run;
+    const sequence = createSequence(model, methods.full());
+    await feedPrompt(sequence, text.ids, { chunk: text.ids.length, signal, observer });
   }
+  const results = await fitting.give(async (share) => {
+    onProgress?.(fit.name, reading + (1 - reading) * share);
+    await new Promise((resolve) => setTimeout(resolve));
+    signal?.throwIfAborted();
+  });
+  await putUp(model, fit, results);
   onProgress?.(fit.name, 1);
+  return results;
 }
 
-/** Passes items from a producer to a consumer one at a time: `give` resolves when the item was consumed. */
-function handOver<T>() {
-  let item: { value: T; done: () => void } | undefined;
-  let ended: { error?: unknown } | undefined;
-  let wake = (): void => {};
-  return {
-    give: (value: T): Promise<void> =>
-      new Promise((done) => {
-        item = { value, done };
-        wake();
-      }),
-    end(error?: unknown): void {
-      ended = { error };
-      wake();
-    },
-    async *taken(): AsyncGenerator<T> {
-      for (;;) {
-        if (item) {
-          const { value, done } = item;
-          item = undefined;
-          yield value;
-          done();
-        } else if (ended) {
-          if (ended.error) throw ended.error;
-          return;
-        } else
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-      }
-    },
-  };
-}
+type Captured = 'attention' | 'products' | 'hidden' | 'queries' | 'keys' | 'values';
+
+/** What a capture is made of, from a layer that has read the whole sample in one chunk. */
+const readers: Record<Captured, (view: LayerView, model: Model) => Capture['tensors'][string]> = {
+  attention: ({ attention, position }, { config }) => square(attention[0]!, config.queryHeads, position.length),
+  products: ({ products, position }, { config }) => square(products![0]!, config.queryHeads, position.length),
+  hidden: ({ hidden, position }, { config }) => tensor([position.length, config.hidden], hidden),
+  // The model's queries carry 1/sqrt(D); papers and operators speak of them without.
+  queries: ({ queries, position }, { config: { queryHeads, headSize } }) =>
+    tensor(
+      [queryHeads, position.length, headSize],
+      queries.map((v) => v * Math.sqrt(headSize)),
+    ),
+  keys: ({ keys, position }, { config }) => tensor([config.kvHeads, position.length, config.headSize], keys),
+  values: ({ values, position }, { config }) => tensor([config.kvHeads, position.length, config.headSize], values),
+};
+
+const square = (rows: Float32Array, heads: number, T: number): Tensor => tensor([heads, T, T], rows);

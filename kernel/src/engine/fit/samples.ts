@@ -1,5 +1,5 @@
 /** Sample texts that fits read: made on the spot from a seed, so that nothing is downloaded. */
-import { hashedUniform, type Sample } from '@kvlab/ops';
+import { type Fit, hashedUniform } from '@kvlab/ops';
 import type { Model } from '../model/load.ts';
 
 export interface SampleText {
@@ -24,9 +24,13 @@ function filler(seed: number, sentences: number): string[] {
   );
 }
 
-/** One sample of the kind, `tokens` long. */
-export function sampleText({ tokenizer, config }: Model, kind: Sample, number: number, tokens: number): SampleText {
-  const seed = 1000 + number;
+/** One of the samples that a fit reads, as long as it says. */
+export function sampleText(
+  { tokenizer, config }: Model,
+  { samples: kind, tokens, seed: from }: Pick<Fit, 'samples' | 'tokens' | 'seed'>,
+  number: number,
+): SampleText {
+  const seed = 1000 * (from + 1) + number;
   if (kind === 'repeated random') {
     const period = Math.floor(tokens / 4);
     const ordinary = Array.from({ length: 4 * period }, (_, i) =>

@@ -51,14 +51,19 @@ export async function scoreHeld(
       const column = tables[h]!.columns.get('score')!;
       orders[i]!.forEach((entry, t) => {
         const value = Number(result.data[i * T + t]);
-        if (Number.isNaN(value))
-          throw new Error(
-            `${score.operator.name}: the score of layer ${layerIndex}, KV head ${h} at position ${tables[h]!.position[entry]} is not a number; look at its inputs with lab.apply`,
-          );
+        checkScore(score, value, layerIndex, h, tables[h]!.position[entry]!);
         column[entry] = value;
       });
     });
   }
+}
+
+/** Throws where a score is not a number: it must never select silently. */
+export function checkScore({ operator }: Bound, value: number, layer: number, kvHead: number, position: number): void {
+  if (Number.isNaN(value))
+    throw new Error(
+      `${operator.name}: the score of layer ${layer}, KV head ${kvHead} at position ${position} is not a number; look at its inputs with lab.apply`,
+    );
 }
 
 type Input = { dims: readonly number[]; data: Float32Array };

@@ -1,11 +1,12 @@
 /** A model in memory: its sessions, its embedding, its tokenizer. */
-import { nodePlatform, openRuntime, type Platform, type Runtime } from '../runtime/runtime.ts';
+import { nodePlatform, openRuntime, type Platform, type Runtime, type Shelf } from '../runtime/runtime.ts';
 import type { Session } from '../runtime/session.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 import { type ChatMessage, chatTemplate } from './chat.ts';
 import { type ModelConfig, readConfig } from './config.ts';
 import { dequantize } from './dequantize.ts';
 import { type ByteSource, type Gguf, readGguf } from './gguf.ts';
+import { identityOf } from './identity.ts';
 import { readTokenizer, type Tokenizer } from './tokenizer.ts';
 import { finish, projection, type ReadRows, type WeightGraph } from './weights.ts';
 
@@ -25,8 +26,12 @@ export interface Projection {
 export interface Model {
   name: string;
   path: string;
+  /** A hash of what the file holds. */
+  identity: string;
   config: ModelConfig;
   runtime: Runtime;
+  /** Where results about this model outlive the process. */
+  shelf?: Shelf;
   tokenizer: Tokenizer;
   /** The text of a conversation as the model was trained to read it, ending where the assistant begins to speak. */
   chat(messages: readonly ChatMessage[]): string;
@@ -98,8 +103,10 @@ export async function loadModel(from: string | ByteSource, options: LoadOptions 
     return {
       name: name.replace(/\.gguf$/i, ''),
       path: source.path,
+      identity: await identityOf(gguf, source, config),
       config,
       runtime,
+      shelf: platform.shelf,
       tokenizer,
       chat: chatTemplate(gguf, tokenizer),
       embed: (ids) => embed(ids, rows, embedding.form, config),

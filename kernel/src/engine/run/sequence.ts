@@ -11,6 +11,7 @@ import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../c
 import { heldBytes } from '../cache/ledger.ts';
 import { type Encoder, encoderOf } from '../keep/encoder.ts';
 import type { Observer } from '../keep/observer.ts';
+import { judge, judgesBefore } from '../keep/gate.ts';
 import { allocateBudget, keepPass } from '../keep/pass.ts';
 import { scoredByPass } from '../keep/score.ts';
 import type { Model } from '../model/load.ts';
@@ -30,8 +31,15 @@ export interface LayerView {
   output: Float32Array;
   position: Int32Array;
 }
+  /** [Hkv, Q, D] not rotated. */
+  keys: Float32Array;
+  values: Float32Array;
+  /** Normed input of the projection [Q, X], and logits as `attention` is cut, where the observer wants them. */
+  hidden?: Float32Array;
+  products?: Float32Array[];
 export interface StepObserver extends Observer {
   /** Wants attention rows; without it they stay in the runtime. */
+  wants?: { hidden?: boolean; products?: boolean };
   layer(view: LayerView): void | Promise<void>;
 }
 
@@ -244,9 +252,10 @@ function windowsOf({ method, allocated, layers }: Sequence): { first: number; la
 type Occasion = 'prompt' | 'chunk' | 'step';
 
 function isDue({ method, step }: Sequence, now: readonly Occasion[]): boolean {
-  return method.when.some((w) =>
-    typeof w === 'object' ? now.includes('step') && step % w.every === 0 : now.includes(w),
-  );
+  return method.when.some((w) => {
+    if (typeof w === 'object') return now.includes('step') && step % w.every === 0;
+    return w === 'before attention' ? now.includes('step') || now.includes('chunk') : now.some((o) => o === w);
+  });
 }
 
 async function keepIfDue(sequence: Sequence, occasions: readonly Occasion[], observer?: Observer): Promise<void> {
@@ -268,7 +277,7 @@ async function keepIfDue(sequence: Sequence, occasions: readonly Occasion[], obs
 /** The score operator that runs inside the attention graph in this step, if any. */
 function splicedScore({ method }: Sequence, due: boolean): SplicedScore | undefined {
   const { score } = method.declaration;
-  if (score.neutral || scoredByPass(score)) return undefined;
+  if (score.neutral || scoredByPass(score) || judgesBefore(method)) return undefined;
   const attention = score.operator.inputs['attention'] ?? score.operator.inputs['products'];
   const always = score.operator.state !== undefined || !attention;
   if (!always && !due) return undefined;
@@ -306,6 +315,8 @@ async function feed(
   const tailRows = Math.max(0, ...needs.map((n) => (n.of === 'queries' ? (n.rows?.last ?? 1) : 0)));
   const wantsLogits = needs.some((n) => n.of === 'logits');
   const moment = {
+  const judged = judgesBefore(sequence.method);
+  const { hidden = judged, products = false } = observer?.wants ?? {};
     step: sequence.step,
     seen: sequence.ids.length,
     promptLength: sequence.promptLength,
@@ -316,7 +327,8 @@ async function feed(
   for (const [l, layer] of layers.entries()) {
     await eventLoop();
     signal?.throwIfAborted();
-    const projected = await model.project(l, x, output, Q);
+    const projected = await model.project(l, x, output, Q, { hidden: hidden || judged });
+    const gate = judged ? await judge(sequence.method, l, projected, position, model.config, sequence) : undefined;
     const form = formOf(layer, {
       device: model.runtime.device,
       group,
@@ -326,23 +338,31 @@ async function feed(
     const session = await sessions.open(form);
     const { queries, keys, values } = projected;
     const feeds = attendFeeds(
+      gated: judged && Q > 1,
+      products,
       layer,
       form,
-      { position, queries, keys, values, windows, now: { ...moment, layer: l } },
+      { position, queries, keys, values, windows, unseen: gate?.unseen, now: { ...moment, layer: l } },
       sequence.rotary,
     );
     const attention = session.outputs.filter((name) => name.startsWith('attention'));
     const scores = session.outputs.filter((name) => name.startsWith('score.'));
-    const got = await session.run(feeds, ['output', 'stored', ...scores, ...(observer ? attention : [])]);
+    const got = await session.run(feeds, [
+      'output',
+      'stored',
+      ...scores,
+      ...(observer ? [...attention, ...logits] : []),
+    ]);
     const data = (name: string) => got[name]!.data as Float32Array;
     const copied = Object.values(feeds).reduce((n, t) => n + t.data.byteLength, 0);
     sequence.workspaceBytes = Math.max(sequence.workspaceBytes, copied);
+    const logits = session.outputs.filter((name) => name.startsWith('products'));
     x = projected.x;
     output = data('output');
     if (observer) {
-      const rows = attention.map(data);
-      await observer.layer({ layer: l, cache: layer, form, attention: rows, queries, output, position });
-      for (const block of rows) letGo(block);
+      const seen = { attention: attention.map(data), products: logits.map(data), hidden: projected.hidden };
+      await observer.layer({ layer: l, cache: layer, form, queries, keys, values, output, position, ...seen });
+      for (const block of [...seen.attention, ...seen.products]) letGo(block);
     }
     commits.push(commit(layer, form, got, { keys: data('stored'), values }, position));
     if (tailRows)

@@ -1,11 +1,12 @@
 /** Node as a platform of the runtime. The only file here that needs Node. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { availableParallelism, homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Gpu } from './graphics.ts';
 import { openGraphics } from './graphics.ts';
-import type { Device, Graphics, Platform } from './runtime.ts';
+import type { Device, Graphics, Platform, Shelf } from './runtime.ts';
 import type { OrtModule } from './session.ts';
 
 /** More threads than this gain nothing for one token at a time, and each spins while it waits. */
@@ -14,7 +15,32 @@ const mostThreads = 4;
 const opened = new Map<Device, Promise<{ ort: OrtModule; threads: number }>>();
 let gpu: Promise<Gpu> | undefined;
 
+/** Where kvlab keeps what it can fetch or compute again. */
+export function cacheFolder(): string {
+  const { env, platform } = process;
+  if (env['XDG_CACHE_HOME']) return join(env['XDG_CACHE_HOME'], 'kvlab');
+  if (platform === 'darwin') return join(homedir(), 'Library', 'Caches', 'kvlab');
+  if (platform === 'win32') return join(env['LOCALAPPDATA'] ?? join(homedir(), 'AppData', 'Local'), 'kvlab');
+  return join(homedir(), '.cache', 'kvlab');
+}
+
+/** A folder as a shelf. A file appears whole or not at all; a folder that cannot be written keeps nothing. */
+export function folderShelf(folder: string): Shelf {
+  return {
+    read: (name) => readFile(join(folder, name)).catch(() => undefined),
+    async write(name, bytes) {
+      const unfinished = join(folder, `${name}.${process.pid}`);
+      try {
+        await mkdir(folder, { recursive: true });
+        await writeFile(unfinished, bytes);
+        await rename(unfinished, join(folder, name));
+      } catch {}
+    },
+  };
+}
+
 export const node: Platform = {
+  shelf: folderShelf(join(cacheFolder(), 'fits')),
   threads: Math.min(availableParallelism(), mostThreads),
   availableBytes: () => process.availableMemory(),
   ort(device, threads) {

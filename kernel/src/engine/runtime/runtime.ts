@@ -23,6 +23,12 @@ export type Graphics =
   | { device: object; name: string; software: boolean; lost: () => string | undefined; release(): void }
   | { device?: undefined; why: string };
 
+/** Keeps what would take long to compute again, from one process to the next. */
+export interface Shelf {
+  read(name: string): Promise<Uint8Array | undefined>;
+  write(name: string, bytes: Uint8Array): Promise<void>;
+}
+
 /** What the surroundings give to the runtime. */
 export interface Platform {
   /** The ONNX Runtime module for a device, set up for this many threads. */
@@ -33,6 +39,8 @@ export interface Platform {
   threads: number;
   /** Bytes that this process may still allocate, if that is known. */
   availableBytes(): number | undefined;
+  /** Absent where nothing outlives the process. */
+  shelf?: Shelf;
 }
 
 export interface RuntimeOptions {
