@@ -30,6 +30,8 @@ export interface CacheLayer {
   readonly shape: CacheShape;
   readonly tables: Table[];
   readonly stores: Record<Part, Store[]>;
+  /** Largest |query| of each channel so far [Hkv, D], until the encodings that learn from it have learnt. */
+  queryPeaks?: Float32Array;
 }
 
 export function cacheShape(method: Method, kvHeads: number, headSize: number, columns: readonly string[]): CacheShape {
@@ -158,6 +160,7 @@ export function forkLayer(layer: CacheLayer): CacheLayer {
     shape,
     tables: tables.map(copyTable),
     stores: { keys: stores.keys.map(copyStore), values: stores.values.map(copyStore) },
+    ...(layer.queryPeaks ? { queryPeaks: layer.queryPeaks.slice() } : {}),
   };
 }
 

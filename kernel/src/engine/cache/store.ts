@@ -3,7 +3,7 @@
  *  Heads of about equal length lie together in one buffer [Hkv, capacity, ...], so that one product serves them all; when
  *  padding would waste more than a seventh, each head has a buffer of its own. Empty slots are slack. An encoding with
  *  batches (`grain` > 1) hands out and takes back whole batches: a batch stays until its last entry has left. */
-import { type Code, codeBytes, type Encoding, type Part } from '@kvlab/ops';
+import { type Code, codeBytes, codesOfStore, type Encoding, type Part } from '@kvlab/ops';
 
 export type CodeArray = Float32Array | Uint16Array | Uint8Array;
 
@@ -18,8 +18,12 @@ export interface Store {
   apart: boolean;
   /** Slots of each head. */
   capacity: Int32Array;
-  /** For each code one view a head; slot s of an entry-wise code is row s, of a batch-wise code row floor(s / grain). */
+  /** For each code one view a head; slot s of an entry-wise code is row s, of a batch-wise code row floor(s / grain). A joint
+   *  code has one view for all heads. */
   codes: Map<string, CodeArray[]>;
+  /** Codes of the store itself, [Hkv or 1, ...], and for which heads they are known. */
+  registers: Map<string, Float32Array>;
+  learnt: Uint8Array;
   /** Entry in each slot of each head, -1 where empty. */
   entry: Int32Array[];
   /** Keys only: what is added to the logit in each slot, ln(weight) or `hidden` where empty. */
@@ -55,6 +59,13 @@ export function createStore(
     apart: false,
     capacity: new Int32Array(kvHeads),
     codes: new Map(),
+    registers: new Map(
+      codesOfStore(encoding.codes).map(([name, code]) => [
+        name,
+        new Float32Array((code.joint ? 1 : kvHeads) * codeWidth(code, headSize)),
+      ]),
+    ),
+    learnt: new Uint8Array(kvHeads),
     entry: none(() => new Int32Array(0)),
     bias: none(() => new Float32Array(0)),
     free: none(() => []),
@@ -65,6 +76,9 @@ export function createStore(
 }
 
 const arrayType = { f32: Float32Array, half: Uint16Array, u8: Uint8Array } as const;
+/** Codes that have rows. */
+const rowCodes = ({ codes }: Encoding): [string, Code][] =>
+  Object.entries(codes).filter(([, { per }]) => per !== 'store');
 /** Rows (or batches) of a code behind this many slots. */
 const codeRows = (code: Code, slots: number, grain: number) => (code.per === 'entry' ? slots : slots / grain);
 export const codeWidth = (code: Code, headSize: number): number => code.dims(headSize).reduce((n, d) => n * d, 1);
@@ -74,9 +88,13 @@ function allocate(store: Store, capacity: Int32Array, apart: boolean): void {
   const { encoding, headSize, kvHeads } = store;
   store.apart = apart;
   store.capacity = capacity;
-  for (const [name, code] of Object.entries(encoding.codes)) {
+  for (const [name, code] of rowCodes(encoding)) {
     const sizes = Array.from(capacity, (slots) => codeRows(code, slots, encoding.grain) * codeWidth(code, headSize));
     const Type = arrayType[code.type];
+    if (code.joint) {
+      store.codes.set(name, new Array(kvHeads).fill(new Type(Math.max(0, ...sizes))));
+      continue;
+    }
     const base = apart ? undefined : new Type(sizes.reduce((a, b) => a + b, 0));
     store.codes.set(
       name,
@@ -141,7 +159,7 @@ export function shrink(store: Store, moved: (kvHead: number, entry: number, slot
 }
 
 function capacities(
-  { encoding: { grain }, kvHeads }: Store,
+  { encoding: { grain, joint }, kvHeads }: Store,
   needed: Int32Array,
 ): { capacity: Int32Array; apart: boolean } {
   const round = (n: number): number => {
@@ -151,7 +169,7 @@ function capacities(
   };
   const largest = Math.max(...needed);
   const sum = needed.reduce((a, b) => a + b, 0);
-  const apart = largest > 64 && kvHeads * largest > worthApart * sum;
+  const apart = !joint && largest > 64 && kvHeads * largest > worthApart * sum;
   return { apart, capacity: Int32Array.from(needed, (n) => round(apart ? n : largest)) };
 }
 
@@ -176,7 +194,7 @@ function relayout(
       if (!entries.subarray(from, from + grain).some((e) => e >= 0)) continue;
       const to = store.free[h]!.pop()!;
       store.used[h]! += grain;
-      for (const [name, code] of Object.entries(encoding.codes)) {
+      for (const [name, code] of rowCodes(encoding)) {
         const width = codeWidth(code, headSize) * (code.per === 'entry' ? grain : 1);
         const source = old.codes.get(name)![h]!.subarray((from / grain) * width, (from / grain + 1) * width);
         store.codes.get(name)![h]!.set(source, (to / grain) * width);
@@ -207,13 +225,15 @@ export function occupy(store: Store, kvHead: number, slot: number, entry: number
 
 /** Empties a slot: its row is wiped, and given back once its whole batch is empty. */
 export function releaseSlot(store: Store, kvHead: number, slot: number): void {
-  const { grain, codes } = store.encoding;
+  const { grain } = store.encoding;
   const entries = store.entry[kvHead]!;
   entries[slot] = -1;
   store.bias[kvHead]![slot] = hidden;
   const start = slot - (slot % grain);
   const emptied = !entries.subarray(start, start + grain).some((e) => e >= 0);
-  for (const [name, code] of Object.entries(codes)) {
+  for (const [name, code] of rowCodes(store.encoding)) {
+    // What heads share goes with the last head that lets go.
+    if (code.joint && store.entry.some((slots) => slots.subarray(start, start + grain).some((e) => e >= 0))) continue;
     const width = codeWidth(code, store.headSize);
     const row = code.per === 'entry' ? slot : start / grain;
     if (code.per === 'entry' || emptied) store.codes.get(name)![kvHead]!.fill(0, row * width, (row + 1) * width);
@@ -228,6 +248,8 @@ export function copyStore(store: Store): Store {
   const copy: Store = {
     ...store,
     codes: new Map(),
+    registers: new Map([...store.registers].map(([name, data]) => [name, data.slice()])),
+    learnt: store.learnt.slice(),
     capacity: store.capacity.slice(),
     free: store.free.map((f) => [...f]),
   };
@@ -244,9 +266,35 @@ export function copyStore(store: Store): Store {
 }
 
 /** Bytes behind one entry in this store: payload, scales, and what names it (entry number and bias). */
-export function entryBytes({ encoding, headSize, part }: Store): { payload: number; scales: number; index: number } {
+export function entryBytes({
+  encoding,
+  headSize,
+  part,
+  kvHeads,
+}: Store): Record<'payload' | 'scales' | 'index', number> {
   const bytes = { payload: 0, scales: 0, index: part === 'keys' ? 8 : 4 };
-  for (const code of Object.values(encoding.codes))
-    bytes[code.role] += codeBytes(code, headSize) / (code.per === 'entry' ? 1 : encoding.grain);
+  for (const [, code] of rowCodes(encoding)) {
+    const shared = (code.per === 'entry' ? 1 : encoding.grain) * (code.joint ? kvHeads : 1);
+    bytes[code.role] += codeBytes(code, headSize) / shared;
+  }
   return bytes;
 }
+
+/** A code of the store for these heads: all of them, or one. */
+export function registerOf(
+  { registers, kvHeads, encoding }: Store,
+  name: string,
+  heads: readonly number[],
+): Float32Array {
+  const all = registers.get(name)!;
+  if (encoding.codes[name]!.joint || heads.length === kvHeads) return all;
+  const width = all.length / kvHeads;
+  return all.subarray(heads[0]! * width, (heads[0]! + heads.length) * width);
+}
+
+/** Bytes of the codes that belong to the store as a whole. */
+export const registerBytes = ({ registers }: Store): number =>
+  [...registers.values()].reduce((n, { byteLength }) => n + byteLength, 0);
+/** Bytes of its short lists, one number a head. */
+export const listBytes = ({ capacity, used, learnt }: Store): number =>
+  capacity.byteLength + used.byteLength + learnt.byteLength;

@@ -2,9 +2,10 @@
  *
  *  Queries, keys and values are taken as they stand: no rotary position is applied to them, so pass rotated ones where the
  *  method scores rotated ones. All tokens enter as one prompt chunk, and the keep line runs once. */
-import { type Bound, fromHalfBits, type Method, type Part } from '@kvlab/ops';
+import { type Bound, type Fitted, fromHalfBits, type Method, type Part } from '@kvlab/ops';
 import { append, type CacheLayer, cacheShape, createLayer, keptPositions } from '../cache/layer.ts';
 import { readLedger } from '../cache/ledger.ts';
+import { placeFitted, seePeaks } from '../cache/registers.ts';
 import { inTimeOrder } from '../cache/table.ts';
 import { createEncoder } from '../keep/encoder.ts';
 import { allocateBudget, keepPass } from '../keep/pass.ts';
@@ -26,6 +27,8 @@ export interface LayerTensors {
   hidden?: OperatorInput;
   /** Absolute positions; 0, 1, 2, ... when absent. */
   positions?: ArrayLike<number>;
+  /** What the fits of the method gave for one layer; only for methods that have some. */
+  fitted?: Fitted;
   seed?: number;
 }
 export interface Applied {
@@ -60,6 +63,8 @@ export async function apply(method: Method, tensors: LayerTensors, runtime: Runt
   const { score } = method.declaration;
   const columns = new Set([...Object.keys(score.operator.state ?? {}), ...(score.neutral ? [] : ['score'])]);
   const layer = createLayer(cacheShape(method, Hkv, D, [...columns]));
+  placeFitted(layer, 0, tensors.fitted);
+  seePeaks(layer, Float32Array.from(queries.data), (query) => query);
   append(layer, { keys: Float32Array.from(keys.data), values: Float32Array.from(values.data) }, positions);
   const operate = createOperate(runtime);
   const encoder = createEncoder(runtime);
@@ -93,7 +98,7 @@ export async function apply(method: Method, tensors: LayerTensors, runtime: Runt
         Float32Array.from(inTimeOrder(table), (e) => table.columns.get('score')?.[e] ?? Number.NaN),
       );
     const before = scores();
-    await keepPass(method, [layer], allocateBudget(method, 1, Hkv, D, T), { ...now, facts }, encoder);
+    await keepPass(method, [layer], allocateBudget(method, 1, Hkv, D, T, tensors.fitted), { ...now, facts }, encoder);
     const ledger = readLedger(method, [layer]);
     const part = (i: number) => ledger.zones.filter((_, at) => at % byteParts.length === i).reduce((a, b) => a + b, 0);
     return {
