@@ -63,6 +63,10 @@ export interface RunInfo {
     /** One line: "keep 20 %, 44 of 219 entries a head". */
     setting: string;
     paper: string;
+    /** The expression that makes it in a cell, for example `methods.h2o({ keep: 0.2 })`; missing for a method of a cell. */
+    call?: string;
+    /** Options in force. */
+    options?: Readonly<Record<string, string | number | boolean>>;
     /** The eight slots in order; neutral ones are drawn faint. */
     slots: readonly { slot: SlotName; text: string; neutral: boolean }[];
     /** True when something is stored in fewer bits than the run computes with. */
@@ -75,6 +79,8 @@ export interface RunInfo {
   maxTokens: number;
   device: string;
   seed: number;
+  /** How tokens are drawn, as a cell writes it. */
+  sampler?: string;
   /** First `sinkCount` positions are summed into `sink.mass`. */
   sinkCount: number;
   /** What part of the run was recorded, in words; empty when all was. */

@@ -1,8 +1,10 @@
 /** What panels are told of a run before it starts. */
+import { type Method, methods } from '@kvlab/ops';
 import type { ChatMessage } from '../model/chat.ts';
 import type { Model } from '../model/load.ts';
 import type { RunInfo } from '../record/frame.ts';
 import type { Prompt } from './prompt.ts';
+import type { Sampler } from './sampler.ts';
 import type { Sequence } from './sequence.ts';
 
 /** The first words of what was asked: of the newest user message, or of the text. */
@@ -17,9 +19,9 @@ export function titleOf(model: Model, prompt: Prompt, ids: readonly number[]): s
 /** Facts about a run on a sequence that is still empty. */
 export function runInfo(
   { model, method }: Pick<Sequence, 'model' | 'method'>,
-  about: { run: string; title: string; promptLength: number; maxTokens?: number; seed?: number },
+  about: { run: string; title: string; promptLength: number; maxTokens?: number; seed?: number; sampler?: Sampler },
 ): RunInfo {
-  const { run, title, promptLength, maxTokens = 64, seed = 0 } = about;
+  const { run, title, promptLength, maxTokens = 64, seed = 0, sampler = 'greedy' } = about;
   const { layers, queryHeads, kvHeads, headSize, context } = model.config;
   return {
     run,
@@ -29,6 +31,7 @@ export function runInfo(
       name: method.name,
       setting: method.setting,
       paper: method.paper,
+      ...callOf(method),
       slots: method.slots,
       quantizes: method.zones.some(
         (zone) => !method.encodingOf(zone, 'keys').exact || !method.encodingOf(zone, 'values').exact,
@@ -40,7 +43,29 @@ export function runInfo(
     maxTokens,
     device: `${model.runtime.device}${model.runtime.device === 'wasm' ? `, ${model.runtime.threads} threads` : ''}`,
     seed,
+    sampler: JSON.stringify(sampler),
     sinkCount: 4,
     leftOut: '',
   };
+}
+
+/** How a cell writes a method of the library, and its options; a method of a cell's own has no such name. */
+function callOf({ name, options }: Method): { call?: string; options: Record<string, string | number | boolean> } {
+  const plain = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)),
+  ) as Record<string, string | number | boolean>;
+  const [key, factory] = Object.entries(methods).find(([, factory]) => factory.methodName === name) ?? [];
+  if (!key || !factory) return { options: plain };
+  const defaults = factory.defaults as Readonly<Record<string, unknown>>;
+  const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+  const given = Object.entries(options).filter(
+    ([option, value]) => value !== undefined && !same(defaults[option], value),
+  );
+  // An option that JSON does not carry, such as an operator, cannot be written in one line.
+  if (
+    given.some(([, value]) => !same(value, JSON.parse(JSON.stringify(value) ?? 'null')) || typeof value === 'function')
+  )
+    return { options: plain };
+  const words = given.map(([option, value]) => `${option}: ${JSON.stringify(value)}`).join(', ');
+  return { call: `methods.${key}(${words ? `{ ${words} }` : ''})`, options: plain };
 }
