@@ -172,8 +172,9 @@ async function labCompare(model: Model, prompt: Prompt, options: CompareOptions)
       ...options,
       signal: interruption(options.signal),
     },
-    () => performance.now(),
+    stage(),
   );
+  await leavePicture(result.snapshot());
   return shown(result, () => comparisonWords(result));
 }
 

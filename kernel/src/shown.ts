@@ -1,6 +1,6 @@
 /** How the library's objects look as the value of a cell and on a console: a few lines of facts instead of their insides. */
 import type { Model } from './engine/model/load.ts';
-import type { Comparison } from './engine/run/compare.ts';
+import type { Compared, Comparison } from './engine/run/compare.ts';
 import type { Run } from './engine/run/run.ts';
 
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(2)} MiB`;
@@ -31,23 +31,47 @@ export function runWords(run: Run): string {
   ].join('\n');
 }
 
-export function comparisonWords({ results, ids, promptTokens, device, seed }: Comparison): string {
-  const rows = results.map((r) => [
-    r.method + (r.setting ? ` (${r.setting})` : ''),
-    r.meanKl.toFixed(3),
-    `${Math.round(100 * r.agreement)} %`,
-    r.perplexity.toFixed(2),
-    mib(r.bytes.held.total),
-    mib(r.bytes.claimed),
-    r.stepMs.toFixed(1),
-  ]);
-  const head = ['method', 'mean KL', 'top-1', 'perplexity', 'held', 'claimed', 'ms/token'];
+export function comparisonWords({ mode, results, ids, promptTokens, device, seed }: Comparison): string {
+  const where = `after a prompt of ${promptTokens} (${device}, seed ${seed})`;
+  const name = (r: Compared): string => r.method + (r.setting ? ` (${r.setting})` : '');
+  const forced = [
+    `forced on ${ids.length} tokens of the full cache ${where}; KL in nats`,
+    ...aligned(
+      ['method', 'mean KL', 'top-1', 'perplexity', 'held', 'claimed', 'ms/token'],
+      results.map((r) => [
+        name(r),
+        r.meanKl.toFixed(3),
+        `${Math.round(100 * r.agreement)} %`,
+        r.perplexity.toFixed(2),
+        mib(r.bytes.held.total),
+        mib(r.bytes.claimed),
+        r.stepMs.toFixed(1),
+      ]),
+    ),
+  ];
+  const free = [
+    `free ${where}: what each writes by itself, and the first token that is not the full cache's`,
+    ...aligned(
+      ['method', 'diverges at', 'held', 'text'],
+      results.map((r) => [
+        name(r),
+        r.free?.divergesAt === undefined ? 'never' : `token ${r.free.divergesAt + 1}`,
+        mib(r.free?.bytes.held.total ?? 0),
+        JSON.stringify(r.free?.text ?? '').slice(0, 72),
+      ]),
+    ),
+  ];
+  return [...(mode === 'free' ? [] : forced), ...(mode === 'forced' ? [] : free)].join('\n');
+}
+
+/** Rows under a head in columns, numbers to the right, words at both ends to the left. */
+function aligned(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const widths = head.map((h, i) => Math.max(h.length, ...rows.map((r) => r[i]!.length)));
-  const line = (cells: readonly string[]) =>
-    cells.map((c, i) => (i ? c.padStart(widths[i]!) : c.padEnd(widths[i]!))).join('  ');
-  return [
-    `forced on ${ids.length} tokens of the full cache after a prompt of ${promptTokens} (${device}, seed ${seed}); KL in nats`,
-    line(head),
-    ...rows.map(line),
-  ].join('\n');
+  const left = (i: number): boolean => i === 0 || head[i] === 'text';
+  return [head, ...rows].map((cells) =>
+    cells
+      .map((c, i) => (left(i) ? c.padEnd(widths[i]!) : c.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd(),
+  );
 }

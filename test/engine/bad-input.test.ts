@@ -161,15 +161,11 @@ describe('bad input to the lab', () => {
     );
   });
 
-  test('score and compare refuse positions, prefills and modes that there are not', async () => {
+  test('score and compare refuse positions, prefills and empty lists', async () => {
     await assert.rejects(lab.score(model, prompt, { prefill: 0 }), /prefill is 0; give 1 to 20/);
     await assert.rejects(lab.score(model, prompt, { prefill: 21 }), /prefill is 21; give 1 to 20/);
     await assert.rejects(lab.score(model, prompt, { logitsAt: [20] }), /logitsAt has 20; positions are 0 to 19/);
     await assert.rejects(lab.compare(model, prompt, { methods: [] }), /there are no methods; give at least one/);
-    await assert.rejects(
-      lab.compare(model, prompt, { methods: [methods.full()], mode: 'free' as 'forced' }),
-      /mode is "free"; 'forced' is what this version knows/,
-    );
   });
 
   test('heads and layers that there are not are refused by kept', async () => {

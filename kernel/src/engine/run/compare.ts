@@ -1,30 +1,43 @@
-/** Comparison: several methods and the full cache on the same tokens, in lock step, so that logits are never stored. */
+/** Comparison: several methods and the full cache on the same prompt, in lock step, so that logits are never stored. */
 import { type Fitted, type Method, methods } from '@kvlab/ops';
+import { budgetBytes, heldBytes, readLedger } from '../cache/ledger.ts';
 import { fittedFor } from '../fit/fitted.ts';
 import type { Model } from '../model/load.ts';
+import { type ComparisonRecord, createComparisonRecord } from '../record/comparison-record.ts';
+import type { Frame } from '../record/frame.ts';
+import { createRecorder, type Recorder } from '../record/recorder.ts';
+import { type Free, writeFreely } from './free.ts';
+import { runInfo, titleOf } from './info.ts';
+import { feedLane, type Lane } from './lane.ts';
 import { beforePrompt } from './pass.ts';
 import { type Prompt, promptIds } from './prompt.ts';
-import { bytesOf, type RunBytes } from './run.ts';
-import { logSumExp, mostLikely } from './sampler.ts';
-import { createSequence, feedPrompt, feedToken } from './sequence.ts';
+import { bytesOf, type RunBytes, type Stage } from './run.ts';
+import { checkSampler, divergence, logSumExp, mostLikely, randomStream, type Sampler, sample } from './sampler.ts';
+import { createSequence, feedPrompt, forkSequence } from './sequence.ts';
 
 export interface CompareOptions {
   methods: readonly Method[];
-  /** forced: every method is fed the full cache's tokens. */
-  mode?: 'forced';
+  /** forced: every method is fed the full cache's tokens. free: each writes on by itself. both: one after the other. */
+  mode?: 'forced' | 'free' | 'both';
   /** Tokens that the full cache writes and all methods are judged on. */
   maxTokens?: number;
   /** Judge on these tokens instead of the full cache's own. */
   answer?: string | ArrayLike<number>;
+  /** How tokens are chosen, the same for all. */
+  sampler?: Sampler;
   seed?: number;
   chunk?: number;
+  /** Records each lane as a run for the other panels, where there are panels (default true). */
+  record?: boolean;
+  /** Name of the comparison in the lab. */
+  title?: string;
   signal?: AbortSignal;
   onStep?: (step: number, of: number) => void;
 }
 export interface Compared {
   method: string;
   setting: string;
-  /** KL(full || method) in nats after each token. */
+  /** KL(full || method) in nats after each token; like the next six empty or NaN in free mode. */
   kl: Float32Array;
   meanKl: number;
   /** 1 where both put the same token first. */
@@ -33,107 +46,283 @@ export interface Compared {
   /** -ln p of the reference tokens. */
   nll: Float32Array;
   perplexity: number;
-  bytes: RunBytes;
   stepMs: number;
+  bytes: RunBytes;
+  /** What the method wrote by itself; absent in forced mode. */
+  free?: Free;
 }
 export interface Comparison {
-  mode: 'forced';
+  mode: 'forced' | 'free' | 'both';
   model: string;
   device: string;
   promptTokens: number;
   seed: number;
-  /** The reference tokens, and what they say. */
+  /** The reference tokens, and what they say: those that all were fed, or in free mode what the full cache wrote. */
   ids: Uint32Array;
   text: string;
   /** The full cache first, then the methods in the order given. */
   results: readonly Compared[];
+  /** Everything that its panel draws. */
+  snapshot(): Frame;
 }
 
 export async function compare(
   model: Model,
   prompt: Prompt,
   options: CompareOptions,
-  now: () => number,
+  stage: Stage,
 ): Promise<Comparison> {
-  const { maxTokens = 64, seed = 0, chunk = 128, signal, mode = 'forced' } = options;
-  if (mode !== 'forced')
-    throw new Error(`compare: mode is ${JSON.stringify(mode)}; 'forced' is what this version knows`);
-  if (options.methods.length === 0) throw new Error('compare: there are no methods; give at least one');
+  const { maxTokens = 64, seed = 0, sampler = 'greedy', signal, mode = 'forced' } = options;
+  checkOptions(options);
+  const given = answerOf(model, options);
   const ids = promptIds(model, prompt);
-  const forced =
-    options.answer === undefined
-      ? undefined
-      : Array.from(typeof options.answer === 'string' ? model.tokenizer.encode(options.answer).ids : options.answer);
+  const run = stage.newId();
+  const lanes = await createLanes(model, prompt, ids, run, options, stage);
+  const record = recordOf(model, ids, run, lanes, options);
+  const publish = (state: Parameters<Recorder['frame']>[0], message?: string): void => {
+    stage.publish?.(record.frame(state, message));
+    for (const { recorder } of lanes)
+      if (recorder) stage.publish?.(recorder.frame(state, message, state !== 'running'));
+  };
+  try {
+    await readPrompts(lanes, ids, record, options, stage, () => publish('running', `read by ${lanesRead(lanes)}`));
+    const forks = mode === 'both' ? lanes.map((lane) => ({ ...lane, sequence: forkSequence(lane.sequence) })) : [];
+    const judge = {
+      given,
+      maxTokens,
+      sampler,
+      random: randomStream(seed + ids.length),
+      signal,
+      onStep: options.onStep,
+    };
+    const judged =
+      mode === 'free' ? undefined : await judgeForced(lanes, record, judge, stage, () => publish('running'));
+    const free =
+      mode === 'forced'
+        ? undefined
+        : await writeFreely(
+            mode === 'both' ? forks : lanes,
+            record,
+            { maxTokens, sampler, seed, signal, onStep: options.onStep, watched: mode === 'free' },
+            stage,
+            () => publish('running'),
+          );
+    publish('finished', 'compared');
+    const reference = judged?.answer ?? Array.from(free![0]!.ids);
+    return {
+      mode,
+      model: model.name,
+      device: model.runtime.device,
+      promptTokens: ids.length,
+      seed,
+      ids: Uint32Array.from(reference),
+      text: model.tokenizer.decode(reference),
+      results: lanes.map((lane, p) => comparedOf(lane, judged?.lanes[p], free?.[p])),
+      snapshot: () => record.snapshot('finished', 'compared'),
+    };
+  } catch (error) {
+    publish(signal?.aborted ? 'interrupted' : 'failed', (error as Error).message);
+    throw error;
+  }
+}
+
+function checkOptions({ mode = 'forced', methods, answer, maxTokens = 64, sampler = 'greedy' }: CompareOptions): void {
+  if (!['forced', 'free', 'both'].includes(mode))
+    throw new Error(`compare: mode is ${JSON.stringify(mode)}; give 'forced', 'free' or 'both'`);
+  if (methods.length === 0) throw new Error('compare: there are no methods; give at least one');
+  if (methods.length > 15)
+    throw new RangeError(
+      `compare: there are ${methods.length} methods; give at most 15, in two comparisons if need be`,
+    );
+  if (mode === 'free' && answer !== undefined)
+    throw new Error("compare: free mode lets each method write its own answer; leave answer out or use mode 'forced'");
+  if (!Number.isInteger(maxTokens) || maxTokens < 1)
+    throw new RangeError(`compare: maxTokens is ${maxTokens}; give a whole number from 1`);
+  checkSampler(sampler);
+}
+
+async function createLanes(
+  model: Model,
+  prompt: Prompt,
+  ids: readonly number[],
+  comparison: string,
+  options: CompareOptions,
+  stage: Stage,
+): Promise<Lane[]> {
+  const { seed = 0, signal, record = true, maxTokens = 64 } = options;
   const all = [methods.full(), ...options.methods];
   const fitted: Fitted[] = [];
   for (const method of all) fitted.push(await fittedFor(model, method, { signal }));
-  const lanes = all.map((method, i) => ({
-    method,
-    sequence: createSequence(model, method, seed, fitted[i]),
-    logits: new Float32Array(0) as Float32Array,
-    kl: [] as number[],
-    top1: [] as number[],
-    nll: [] as number[],
-    spent: 0,
-  }));
+  const title = options.title ?? titleOf(model, prompt, ids);
+  return all.map((method, index) => {
+    const sequence = createSequence(model, method, seed, fitted[index]);
+    const about = { run: stage.newId(), title: `${title}, ${method.name}`, promptLength: ids.length, maxTokens, seed };
+    const info = { ...runInfo(sequence, about), laneOf: { comparison, lane: index } };
+    return {
+      index,
+      sequence,
+      logits: new Float32Array(0),
+      recorder: record && stage.publish ? createRecorder(sequence, info) : undefined,
+      wholePrompt: true,
+      spentMs: 0,
+      lastMs: Number.NaN,
+    };
+  });
+}
+
+function recordOf(
+  model: Model,
+  ids: readonly number[],
+  run: string,
+  lanes: readonly Lane[],
+  { mode = 'forced', seed = 0, maxTokens = 64, sampler = 'greedy', title }: CompareOptions,
+): ComparisonRecord {
+  const others = lanes.slice(1).map(({ sequence }) => sequence.method.name);
+  const about = {
+    run,
+    title: title ?? `full cache and ${others.join(', ')}`,
+    promptLength: ids.length,
+    maxTokens,
+    seed,
+  };
+  const base = runInfo(lanes[0]!.sequence, about);
+  const record = createComparisonRecord({
+    ...base,
+    method: { ...base.method, name: 'comparison', setting: others.join(', '), slots: [] },
+    comparison: {
+      mode,
+      sampler: sampler === 'greedy' ? 'greedy' : Object.entries(sampler).flat().join(' '),
+      lanes: lanes.map(({ sequence: { method }, recorder }) => ({
+        method: method.name,
+        setting: method.setting,
+        ...(recorder && { run: recorder.info.run }),
+      })),
+    },
+  });
+  record.tokens(ids, model.tokenizer.texts(ids), 0);
+  return record;
+}
+
+/** Reads the prompt into every lane. */
+async function readPrompts(
+  lanes: readonly Lane[],
+  ids: readonly number[],
+  record: ComparisonRecord,
+  { chunk = 128, signal }: CompareOptions,
+  stage: Stage,
+  onRead: () => void,
+): Promise<void> {
+  onRead();
   for (const lane of lanes) {
-    const { ids: prompt, guests } = await beforePrompt(model, lane.method, ids, signal);
-    lane.logits = await feedPrompt(lane.sequence, prompt, { chunk, guests, signal });
+    const { sequence, recorder } = lane;
+    const { model, method } = sequence;
+    const { ids: read, guests } = await beforePrompt(model, method, ids, signal);
+    lane.wholePrompt = read.length === ids.length;
+    const start = stage.now();
+    lane.logits = await feedPrompt(sequence, read, { chunk, guests, signal, observer: recorder });
+    recorder?.tokens(read, 0, [], []);
+    recorder?.step(stage.now() - start);
+    if (lane.wholePrompt) record.holding(lane.index, 0, sequence.layers);
+    onRead();
   }
+  record.budgets(
+    Float64Array.from(lanes, ({ sequence: { method, allocated, model } }) =>
+      budgetBytes(method, allocated, model.config.headSize),
+    ),
+  );
+}
+
+function lanesRead(lanes: readonly Lane[]): string {
+  return `${lanes.filter(({ logits }) => logits.length).length} of ${lanes.length} methods`;
+}
+
+function answerOf(model: Model, { answer }: CompareOptions): number[] | undefined {
+  if (answer === undefined) return undefined;
+  const ids = Array.from(typeof answer === 'string' ? model.tokenizer.encode(answer).ids : answer);
+  if (ids.length === 0) throw new Error('compare: the answer is empty; give text or token ids, or leave it out');
+  return ids;
+}
+
+interface JudgedLane {
+  kl: number[];
+  top1: number[];
+  nll: number[];
+}
+
+/** Feeds the full cache's tokens, or those given, to all lanes, and judges each prediction against the full cache's. */
+async function judgeForced(
+  lanes: readonly Lane[],
+  record: ComparisonRecord,
+  options: {
+    given: readonly number[] | undefined;
+    maxTokens: number;
+    sampler: Sampler;
+    random: () => number;
+    signal: AbortSignal | undefined;
+    onStep: CompareOptions['onStep'];
+  },
+  stage: Stage,
+  onJudged: () => void,
+): Promise<{ answer: number[]; lanes: JudgedLane[] }> {
+  const { given, sampler, random, signal } = options;
   const full = lanes[0]!;
+  const { tokenizer } = full.sequence.model;
+  const results = lanes.map((): JudgedLane => ({ kl: [], top1: [], nll: [] }));
   const answer: number[] = [];
-  const steps = forced?.length ?? maxTokens;
+  const steps = given?.length ?? options.maxTokens;
   for (let step = 0; step < steps; step++) {
-    const sums = logSumExp(full.logits);
+    const sum = logSumExp(full.logits);
     const best = mostLikely(full.logits);
-    const next = forced?.[step] ?? best;
-    for (const lane of lanes) {
+    const next = given?.[step] ?? sample(full.logits, sampler, random, full.sequence.ids);
+    const row = lanes.map((lane) => {
       const own = logSumExp(lane.logits);
-      lane.kl.push(lane === full ? 0 : divergence(full.logits, sums, lane.logits, own));
-      lane.top1.push(mostLikely(lane.logits) === best ? 1 : 0);
-      lane.nll.push(own - lane.logits[next]!);
-    }
+      const { layers, method } = lane.sequence;
+      return {
+        kl: lane === full ? 0 : divergence(full.logits, sum, lane.logits, own),
+        top1: mostLikely(lane.logits) === best,
+        nll: own - lane.logits[next]!,
+        bytesHeld: heldBytes(layers),
+        bytesClaimed: readLedger(method, layers).claimed,
+        stepMs: lane.lastMs,
+      };
+    });
+    row.forEach(({ kl, top1, nll }, p) => {
+      results[p]!.kl.push(kl);
+      results[p]!.top1.push(top1 ? 1 : 0);
+      results[p]!.nll.push(nll);
+    });
     answer.push(next);
+    record.judged(step, row);
+    record.tokens([next], tokenizer.texts([next]), step + 1);
+    onJudged();
     options.onStep?.(step + 1, steps);
-    if (!forced && model.tokenizer.ends.has(next)) break;
+    if (!given && tokenizer.ends.has(next)) break;
     if (step === steps - 1) break;
     for (const lane of lanes) {
-      const start = now();
-      lane.logits = await feedToken(lane.sequence, next, { signal });
-      lane.spent += now() - start;
+      const logProb = -row[lane.index]!.nll;
+      await feedLane(lane, next, record, { now: stage.now, signal, logProb });
     }
   }
+  return { answer, lanes: results };
+}
+
+function comparedOf({ sequence, spentMs }: Lane, judged: JudgedLane | undefined, free: Free | undefined): Compared {
+  const { kl, top1, nll } = judged ?? { kl: [], top1: [], nll: [] };
+  const { name, setting } = sequence.method;
   return {
-    mode,
-    model: model.name,
-    device: model.runtime.device,
-    promptTokens: ids.length,
-    seed,
-    ids: Uint32Array.from(answer),
-    text: model.tokenizer.decode(answer),
-    results: lanes.map(({ method, sequence, kl, top1, nll, spent }) => ({
-      method: method.name,
-      setting: method.setting,
-      kl: Float32Array.from(kl),
-      meanKl: mean(kl),
-      top1: Uint8Array.from(top1),
-      agreement: mean(top1),
-      nll: Float32Array.from(nll),
-      perplexity: Math.exp(mean(nll)),
-      bytes: bytesOf(sequence),
-      stepMs: spent / Math.max(1, answer.length - 1),
-    })),
+    method: name,
+    setting,
+    kl: Float32Array.from(kl),
+    meanKl: mean(kl),
+    top1: Uint8Array.from(top1),
+    agreement: mean(top1),
+    nll: Float32Array.from(nll),
+    perplexity: Math.exp(mean(nll)),
+    stepMs: judged ? spentMs / Math.max(1, kl.length - 1) : Number.NaN,
+    bytes: bytesOf(sequence),
+    ...(free && { free }),
   };
 }
 
-const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / Math.max(1, list.length);
-
-/** KL(p || q) in nats of two rows of logits, given their `logSumExp`; never below 0 by rounding. */
-function divergence(p: Float32Array, pSum: number, q: Float32Array, qSum: number): number {
-  let kl = 0;
-  for (let i = 0; i < p.length; i++) {
-    const lnP = p[i]! - pSum;
-    if (lnP > -40) kl += Math.exp(lnP) * (lnP - (q[i]! - qSum));
-  }
-  return Math.max(0, kl);
-}
+/** NaN without values. */
+const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;

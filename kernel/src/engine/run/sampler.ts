@@ -102,3 +102,13 @@ export function entropyOf(logits: Float32Array, logSum: number): number {
   }
   return logSum - mean;
 }
+
+/** KL(p || q) in nats of two rows of logits, given their `logSumExp`; never below 0 by rounding. */
+export function divergence(p: Float32Array, pSum: number, q: Float32Array, qSum: number): number {
+  let kl = 0;
+  for (let i = 0; i < p.length; i++) {
+    const lnP = p[i]! - pSum;
+    if (lnP > -40) kl += Math.exp(lnP) * (lnP - (q[i]! - qSum));
+  }
+  return Math.max(0, kl);
+}

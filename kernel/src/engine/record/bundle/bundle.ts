@@ -1,12 +1,15 @@
 /** What a finished run leaves in its notebook: the run for our panels, HTML and a PNG for other viewers, text for all. */
-import { bundleMime, decodeFrame, type Frame } from '../frame.ts';
+import { bundleMime, type Columns, decodeFrame, type Frame, type FrameHeader, type RunInfo } from '../frame.ts';
 import { base64Of } from './base64.ts';
+import { comparisonFacts, comparisonRows, comparisonSentence } from './comparison-facts.ts';
+import { drawComparison } from './comparison-picture.ts';
 import { factsOf } from './facts.ts';
 import { fitBundle } from './fit.ts';
-import { htmlOf } from './html.ts';
+import { htmlOf, type InlinePicture, pageOf } from './html.ts';
+import type { Picture } from './paint.ts';
 import { density, drawRun } from './picture.ts';
 import { pngOf } from './png.ts';
-import { textOf } from './text.ts';
+import { linesOf, textOf } from './text.ts';
 
 /** Makes the display bundle of a run from everything that it recorded. Throws when the frame is no snapshot. */
 export async function runBundle(
@@ -18,18 +21,45 @@ export async function runBundle(
       `bundle: the frame of run ${header.run} has no info; give the snapshot of the whole run, not one of its frames`,
     );
   const columns = decodeFrame(header, snapshot.buffer);
-  const facts = factsOf(header, header.info, columns);
-  const picture = drawRun(facts, columns, header.texts);
+  const { bundle: forPanels, leftOut } = await fitBundle(header, columns);
+  const { picture, html, text } = header.info.comparison
+    ? comparisonForms(header, header.info, columns, leftOut)
+    : runForms(header, header.info, columns, leftOut);
   const base64 = base64Of(await pngOf(picture));
   const size = { width: picture.width / density, height: picture.height / density };
-  const { bundle: forPanels, leftOut } = await fitBundle(header, columns);
   return {
     bundle: {
       ...(forPanels && { [bundleMime]: forPanels }),
-      'text/html': htmlOf(facts, header.texts, { base64, ...size }, leftOut),
+      'text/html': html({ base64, ...size }),
       'image/png': base64,
-      'text/plain': textOf(facts, leftOut),
+      'text/plain': text,
     },
     metadata: { 'image/png': size },
+  };
+}
+
+/** What other viewers than ours are given. */
+interface Forms {
+  picture: Picture;
+  html(picture: InlinePicture): string;
+  text: string;
+}
+
+function runForms(header: FrameHeader, info: RunInfo, columns: Columns, leftOut: string): Forms {
+  const facts = factsOf(header, info, columns);
+  return {
+    picture: drawRun(facts, columns, header.texts),
+    html: (picture) => htmlOf(facts, header.texts, picture, leftOut),
+    text: textOf(facts, leftOut),
+  };
+}
+
+function comparisonForms(header: FrameHeader, info: RunInfo, columns: Columns, leftOut: string): Forms {
+  const facts = comparisonFacts(header, info, columns);
+  const rows = comparisonRows(facts, leftOut);
+  return {
+    picture: drawComparison(facts, columns),
+    html: (picture) => pageOf(info.title, comparisonSentence(facts), picture, rows),
+    text: linesOf(`kvlab comparison: ${info.title}`, rows),
   };
 }

@@ -30,6 +30,7 @@ const cuts: readonly Cut[] = [
   { says: 'zones of the entries at the end', drops: /^entry\./ },
   halfTheSteps,
   halfTheSteps,
+  { says: 'survival maps of the methods', drops: /^hold\./ },
   { says: 'moves from zone to zone', change: leavingOnly },
   { says: 'quantization error of each token', drops: /^quantization\.(token|bits)$/ },
   halfTheSteps,
@@ -156,7 +157,7 @@ function everyStep(columns: Columns, stride: number): Columns {
 }
 
 const isEvent = (name: string) => name.startsWith('event.');
-const isStep = (name: string) => /^(step|bytes|sink|attention)\./.test(name);
+const isStep = (name: string) => /^(step|bytes|sink|attention|compare)\./.test(name);
 
 function picked(column: Column, rows: readonly number[]): Column {
   const width = column.shape.slice(1).reduce((product, n) => product * n, 1);

@@ -64,6 +64,18 @@ export function dashes(
   }
 }
 
+/** Draws a line with round ends through points. */
+export function line(
+  picture: Picture,
+  points: readonly (readonly [number, number])[],
+  colour: Colour,
+  thickness: number,
+): void {
+  const ink = new Map<number, number>();
+  for (let i = 1; i < points.length; i++) segment(picture, ink, points[i - 1]!, points[i]!, thickness / 2);
+  for (const [pixel, cover] of ink) blend(picture, pixel, colour, cover);
+}
+
 /** Writes one line of text with its baseline at `y`. Returns its width. */
 export function write(picture: Picture, text: string, x: number, y: number, label: Label): number {
   const unit = label.size / capHeight;

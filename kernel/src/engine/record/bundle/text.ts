@@ -76,10 +76,14 @@ export function rowsOf(facts: RunFacts, leftOut: string): Fact[] {
 
 /** The run as at most twenty lines of text. */
 export function textOf(facts: RunFacts, leftOut: string): string {
-  const rows = rowsOf(facts, leftOut);
+  return linesOf(`kvlab run: ${oneLine(facts.info.title)}`, rowsOf(facts, leftOut));
+}
+
+/** A title and one line for each fact. */
+export function linesOf(title: string, rows: readonly Fact[]): string {
   const width = Math.max(...rows.map(({ name }) => name.length)) + 2;
   const lines = rows.map(({ name, value }) => `${name.padEnd(width)}${oneLine(value)}`);
-  return [`kvlab run: ${oneLine(facts.info.title)}`, ...lines].join('\n');
+  return [title, ...lines].join('\n');
 }
 
 /** One sentence for the picture: its title to the eye, its description to a reader. */
@@ -106,4 +110,15 @@ function known(value: number, say: (value: number) => string): string {
 
 function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ').trim();
+}
+
+/** Characters of a prompt and of an answer that are quoted. */
+const quoteLength = 240;
+
+/** A long text without its middle. */
+export function shortened(text: string): string {
+  const letters = [...text];
+  if (letters.length <= quoteLength) return text;
+  const half = quoteLength / 2;
+  return `${letters.slice(0, half).join('')} … ${letters.slice(-half).join('')}`;
 }
