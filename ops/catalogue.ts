@@ -102,11 +102,11 @@ export const methods = {
   gemFilter,
   specKV,
   attentionGate,
+  locret,
 } as const;
 
 /** Methods whose declaration is complete, but which ask more of the engine than it does yet; each says what it awaits. */
 export const declared = {
-  locret,
   criticPorag,
   timTree,
 } as const;

@@ -4,6 +4,7 @@ import { type Budget, checkBudget } from './allocate/amount.ts';
 import type { Attend } from './attend/rows.ts';
 import type { Encoding } from './encode/encoding.ts';
 import { exact } from './encode/exact.ts';
+import { all, type Fetch } from './fetch/fetch.ts';
 import { type Bound, type Slot, slots } from './operator.ts';
 import type { Pass } from './pass/pass.ts';
 import type { Segmentation } from './segment/segmentation.ts';
@@ -14,6 +15,7 @@ export type Part = 'keys' | 'values';
  *  segment of the text ended. `before attention`: in each of them, and what will leave then is not seen by what comes after
  *  it even inside them; a token always sees itself. */
 export type When = 'prompt' | 'chunk' | 'step' | 'segment end' | 'before attention' | { every: number };
+export type EachZone<O> = O | Readonly<Record<string, O>>;
 export type PerZone<O> = O | Readonly<Record<string, O | Partial<Record<Part, O>>>>;
 
 /** The eight slots, and when the keep line runs. */
@@ -24,8 +26,8 @@ export interface Declaration {
   select: Selection;
   compensate: Bound;
   encode: PerZone<Encoding>;
-  place: Bound;
-  fetch: Bound;
+  place: EachZone<Placement>;
+  fetch: EachZone<Fetch>;
   attend: Attend;
   /** Further keep lines; what they leave out is as above, and the score is. When two are due the last one runs. */
   phases?: readonly Partial<Omit<KeepLine, 'score'>>[];
@@ -58,12 +60,15 @@ export interface Method {
   readonly setting: string;
   readonly when: readonly When[];
   readonly declaration: Declaration;
-  /** Names of zones from most to least faithful, `fresh` first. */
-  readonly zones: readonly string[];
   /** The method with each of its further keep lines in the place of the first. */
   readonly phases: readonly Method[];
+  /** Names of zones from most to least faithful, `fresh` first. */
+  readonly zones: readonly string[];
   /** How a zone stores a part. */
   encodingOf(zone: string, part: Part): Encoding;
+  /** Where a zone lives, and what is read of it. */
+  placeOf(zone: string): Placement;
+  fetchOf(zone: string): Fetch;
   /** The eight slots for the picture. */
   readonly slots: readonly { slot: Slot; text: string; neutral: boolean }[];
 }
@@ -96,8 +101,11 @@ export function method<O extends object>(
     );
     const options = { ...kept, ...named } as O & Budget;
     const declaration = declare(options);
-    // A gate is fitted to a share, and a pass shortens the prompt to it: neither needs an allocation.
-    const meets = declaration.passes !== undefined || (keep !== undefined && about.total !== undefined);
+    // A gate is fitted to a share, a pass shortens the prompt to it, a fetch reads it: none of them needs an allocation.
+    const meets =
+      declaration.passes !== undefined ||
+      !zoneText(declaration.fetch).neutral ||
+      (keep !== undefined && about.total !== undefined);
     if (budgeted && declaration.allocate.neutral && !meets)
       throw new RangeError(
         `${name}: it evicts nothing, so ${Object.keys(named).join(', ')} sets no budget; leave it out`,
@@ -127,10 +135,14 @@ function assemble<O>(
     const found = own && 'codes' in own ? own : (own?.[part] ?? byZone[part] ?? exact);
     return found as Encoding;
   };
+  const { place, fetch } = declaration;
+  const placeOf = (zone: string): Placement => ofZone(place, zone) ?? oneTier;
+  const fetchOf = (zone: string): Fetch => ofZone(fetch, zone) ?? all;
   const words = Object.entries(given).map(([option, value]) =>
     option === 'keep' ? `keep ${Math.round(Number(value) * 1000) / 10} %` : `${option} ${value}`,
   );
   const text = (slot: Slot): { text: string; neutral: boolean } => {
+    if (slot === 'place' || slot === 'fetch') return zoneText(declaration[slot]);
     if (slot !== 'encode') return { text: declaration[slot].title, neutral: declaration[slot].neutral };
     const found = zones
       .slice(1)
@@ -149,12 +161,10 @@ function assemble<O>(
     setting: words.join(', '),
     zones,
     encodingOf,
+    placeOf,
+    fetchOf,
     slots: slots.map((slot) => ({ slot, ...text(slot) })),
   };
-  checkMethod(method);
-  return method;
-}
-
   const due = (own: Declaration): Method => ({
     ...whole,
     when: [own.when].flat() as When[],
@@ -162,6 +172,19 @@ function assemble<O>(
     phases: [],
   });
   const method = { ...due(declaration), phases: phases.map((phase) => due({ ...declaration, ...phase })) };
+  checkMethod(method);
+  return method;
+}
+
+const ofZone = <O extends Bound>(slot: EachZone<O>, zone: string): O | undefined =>
+  'operator' in slot ? (slot as O) : (slot as Readonly<Record<string, O>>)[zone];
+
+function zoneText(slot: EachZone<Bound>): { text: string; neutral: boolean } {
+  if ('operator' in slot) return { text: (slot as Bound).title, neutral: (slot as Bound).neutral };
+  const zones = Object.entries(slot as Readonly<Record<string, Bound>>);
+  return { text: zones.map(([zone, { title }]) => `${zone} ${title}`).join('; '), neutral: false };
+}
+
 /** New rows are exact; they are stored before rotary where the method reads them so. */
 function unrotatedAsDeclared({ encode }: Declaration, part: Part): Encoding {
   const single = 'codes' in encode ? (encode as Encoding) : (encode as Readonly<Record<string, Encoding>>)[part];
@@ -169,7 +192,7 @@ function unrotatedAsDeclared({ encode }: Declaration, part: Part): Encoding {
 }
 
 /** Refuses declarations whose slots do not fit together. */
-function checkMethod({ name, zones, encodingOf, declaration }: Method): void {
+function checkMethod({ name, zones, encodingOf, declaration, ...rest }: Method): void {
   for (const zone of zones) {
     const keys = encodingOf(zone, 'keys');
     const rule = declaration.attend.ruleOf(zone);
@@ -178,6 +201,7 @@ function checkMethod({ name, zones, encodingOf, declaration }: Method): void {
         `${name}: zone ${zone} is read at ${rule.name} positions but its keys are stored rotated (${keys.name}); encode them with pipe(beforeRotary, …)`,
       );
   }
+  for (const zone of zones) checkReading(zone, { name, zones, encodingOf, declaration, ...rest });
   let coarse = '';
   for (const zone of zones)
     for (const part of ['keys', 'values'] as const) {
@@ -187,4 +211,32 @@ function checkMethod({ name, zones, encodingOf, declaration }: Method): void {
           `${name}: zone ${zone} is exact but stands below ${coarse}, which is not; order zones from most to least faithful`,
         );
     }
+}
+
+/** Pages need segments and summaries; rows that leave the device one page at a time are stored one by one. */
+function checkReading(zone: string, { name, encodingOf, placeOf, fetchOf, declaration }: Method): void {
+  const [{ by, query, pages }, { tier, pool, summary }] = [fetchOf(zone), placeOf(zone)];
+  if ((by || summary) && !declaration.segment)
+    throw new Error(
+      `${name}: place and fetch cut zone ${zone} into pages, but nothing says where one ends; give segment: every(16)`,
+    );
+  const made = Object.keys({
+    ...summary?.operator.outputs,
+    ...query?.operator.outputs,
+    ...(query ? {} : { queries: 0 }),
+  });
+  const missing = Object.keys(by?.operator.inputs ?? {}).find((input) => !made.includes(input));
+  if (missing)
+    throw new Error(
+      `${name}: fetch ${by!.operator.name} needs ${missing} of each page of ${zone}, and place gives ${made.join(', ')}; give place another summary`,
+    );
+  if (tier === 'host' && pool < pages && Number.isFinite(pages))
+    throw new RangeError(
+      `${name}: place keeps ${pool} pages of ${zone} on the device and fetch reads ${pages} at once; raise the pool to ${pages} or read fewer`,
+    );
+  const packed = (['keys', 'values'] as const).find((part) => encodingOf(zone, part).grain > 1);
+  if (tier === 'host' && packed)
+    throw new Error(
+      `${name}: place puts ${packed} of ${zone} on the host one page at a time, but ${encodingOf(zone, packed).name} stores ${encodingOf(zone, packed).grain} entries together; encode them one by one`,
+    );
 }

@@ -1,10 +1,13 @@
 /** Locret: a small head fitted on queries, keys and values says at birth how long an entry is worth keeping. */
+import { ofBudget } from '../allocate/amounts.ts';
 import { uniform } from '../allocate/uniform.ts';
 import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
+import { all } from '../fetch/fetch.ts';
 import { retainRegression } from '../fit/retain-regression.ts';
 import { method } from '../method.ts';
-import { all, nothing, oneTier } from '../neutral.ts';
+import { nothing } from '../neutral.ts';
+import { oneTier } from '../place/placement.ts';
 import { retainingHead } from '../score/retaining-head.ts';
 import { last } from '../select/last.ts';
 import { top } from '../select/top.ts';
@@ -12,24 +15,31 @@ import { zones } from '../select/zones.ts';
 
 export const locret = method(
   'Locret',
-  { heavy: 3500, stabilizers: 2500, local: 100 },
+  { entries: 6000, stabilizers: 0.41667, local: 0.01667 },
   (o) => ({
     when: 'chunk',
     score: retainingHead(retainRegression()),
-    allocate: uniform({ heavy: o.heavy, recent: o.stabilizers }),
+    allocate: uniform({ keep: o.keep, entries: o.entries, bytes: o.bytes, recent: ofBudget(o.stabilizers) }),
     select: zones({ recent: last, heavy: top }),
     compensate: nothing,
     encode: exact,
     place: oneTier,
     fetch: all,
     attend: rows(),
-    phases: [{ when: 'prompt', allocate: uniform({ heavy: o.heavy, recent: o.local }) }],
+    phases: [
+      {
+        when: 'prompt',
+        allocate: uniform({ keep: o.keep, entries: o.entries, bytes: o.bytes, recent: ofBudget(o.local) }),
+      },
+    ],
   }),
   {
     paper: 'arXiv:2410.01805',
     checked: "authors' code",
-    departures: ['a linear head fitted by regression'],
-    awaits: 'fits, and several keep lines',
-    total: ['heavy'],
+    departures: [
+      'a linear head fitted by regression',
+      'stabilizers (2,500 of 6,000) and local tokens (100) are shares of the budget',
+    ],
+    total: ['entries'],
   },
 );

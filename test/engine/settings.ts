@@ -189,6 +189,7 @@ const written: readonly Setting[] = [
     anyChunk: true,
     idle: methods.attentionGate({ keep: 1 }),
   },
+  { name: 'Locret', method: methods.locret({ entries: 12 }), idle: methods.locret() },
   { name: 'key norm', method: keyNorm({ entries: 10 }), idle: keyNorm({ keep: 1 }) },
 ];
 

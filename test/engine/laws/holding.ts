@@ -60,7 +60,9 @@ export const budgetLaw: Law = {
           const rules = method.declaration.select.keys;
           let room = 0;
           for (const { zone, rule } of rules) {
-            const amount = rule.amount ?? sequence.allocated!.get(zone)?.[head] ?? Number.POSITIVE_INFINITY;
+            // With several keep lines, the largest amount of any: the last one that was due decides.
+            const lines = [sequence.allocated!, ...sequence.allocatedLater];
+            const amount = rule.amount ?? Math.max(...lines.map((of) => of.get(zone)?.[head] ?? Number.POSITIVE_INFINITY)); // biome-ignore format: one line
             const number = method.zones.indexOf(zone);
             const held = table.zone.keys.subarray(0, table.count).filter((z) => z === number).length;
             // Where the next zone takes whole batches, what does not fill one waits.

@@ -3,6 +3,7 @@ import { codeType, fromHalfBits, type Moment, madeInputs } from '@kvlab/ops';
 import type { CacheLayer } from '../cache/layer.ts';
 import { hidden, type Store, wholeBuffer } from '../cache/store.ts';
 import { inTimeOrder } from '../cache/table.ts';
+import type { FittedInput } from '../fit/inputs.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 import type { Form } from './form.ts';
 import { port } from './graph.ts';
@@ -20,6 +21,8 @@ export interface Queries {
   windows?: { first: number; last: number };
   /** For each KV head the new tokens (1) that no other query may see. */
   unseen?: readonly Uint8Array[];
+  /** What fits give to the score of this layer. */
+  fitted?: Readonly<Record<string, FittedInput>>;
   /** Facts for inputs that are made from positions and the moment. */
   now?: Omit<Moment, 'sizes'>;
 }
@@ -158,6 +161,15 @@ function freshBias(Q: number, G: number, { windows, position }: Queries, unseen?
   return bias;
 }
 
+/** A bias for each KV head, one after the other: [Hkv, G*Q, F]. */
+function joinedFreshBias(Q: number, G: number, x: Queries): Float32Array {
+  const out = new Float32Array(x.unseen!.length * G * Q * Q);
+  x.unseen!.forEach((unseen, h) => {
+    out.set(freshBias(Q, G, x, unseen), h * G * Q * Q);
+  });
+  return out;
+}
+
 /** The stored bias, with what lies outside each query's window hidden: [heads, G*Q, slots]. */
 function windowBias(
   layer: CacheLayer,
@@ -175,15 +187,6 @@ function windowBias(
       const row = new Float32Array(store.bias[h]!);
       if (windows)
         for (let slot = 0; slot < slots; slot++) {
-/** A bias for each KV head, one after the other: [Hkv, G*Q, F]. */
-function joinedFreshBias(Q: number, G: number, x: Queries): Float32Array {
-  const out = new Float32Array(x.unseen!.length * G * Q * Q);
-  x.unseen!.forEach((unseen, h) => {
-    out.set(freshBias(Q, G, x, unseen), h * G * Q * Q);
-  });
-  return out;
-}
-
           const entry = store.entry[h]![slot]!;
           const at = entry < 0 ? -1 : table.position[entry]!;
           if (at >= windows.first && at < position[q]! - windows.last) row[slot] = hidden;
@@ -216,9 +219,10 @@ function scoreFeeds(
   layer: CacheLayer,
   form: Form,
   heads: readonly number[],
-  { position, now }: Queries,
+  x: Queries,
   name: (n: string) => string,
 ): Record<string, Tensor> {
+  const { position, now } = x;
   const Q = position.length;
   const feeds: Record<string, Tensor> = {};
   const { score, ordered } = form.score!;
@@ -234,6 +238,11 @@ function scoreFeeds(
       data.fill(spec.start ?? 0, i * C + counts[i]!.fresh, (i + 1) * C);
     });
     feeds[name(`state.${state}`)] = f32(data, heads.length, C);
+  }
+  for (const [input, { dims, data }] of Object.entries(x.fitted ?? {})) {
+    const width = data.length / form.kvHeads;
+    const own = data.subarray(heads[0]! * width, (heads[0]! + heads.length) * width);
+    feeds[name(`fitted.${input}`)] = f32(own, heads.length, ...dims.slice(1));
   }
   const { inputs, made } = score.operator;
   if (made && now) {

@@ -162,6 +162,11 @@ function spliceScore(
       inputs[input] = { ...g.input(name(`made.${input}`), 'f32', axes), dims: spec.dims };
       continue;
     }
+    if (fittedNames(score).includes(input)) {
+      const axes = spec.dims.map((d) => (d === 'Hkv' ? head : d));
+      inputs[input] = { ...g.input(name(`fitted.${input}`), 'f32', axes), dims: [heads, ...spec.dims.slice(1)] };
+      continue;
+    }
     let value = seen[input];
     if (!value)
       throw new Error(`${operator.name}: the attention graph has no ${input}; it has ${Object.keys(seen).join(', ')}`);
@@ -170,6 +175,10 @@ function spliceScore(
       if (lastRows) value = g.slice(value, 'Q', -lastRows, 2 ** 31, 'Q');
       if (ordered) value = inTimeOrder(g, name, value, input === 'attention' ? 0 : -1e30);
       value = { ...value, dims: ['Hq', 'Q', 'T'] };
+    } else if (input === 'queries') {
+      // The model's queries carry 1/sqrt(D); papers and operators speak of them without.
+      const plain = g.mul(g.reshape(value, [head === 1 ? 'G' : 'Hq', 'Q', 'D']), Math.sqrt(form.headSize));
+      value = { ...plain, dims: ['Hq', 'Q', 'D'] };
     } else if (spec.dims[0] === 'Hkv') value = { ...value, dims: [heads, 'Q', 'D'] };
     inputs[input] = value;
   }

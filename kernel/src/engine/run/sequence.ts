@@ -10,8 +10,8 @@ import { attendSessions } from '../attend/sessions.ts';
 import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../cache/layer.ts';
 import { heldBytes } from '../cache/ledger.ts';
 import { type Encoder, encoderOf } from '../keep/encoder.ts';
-import type { Observer } from '../keep/observer.ts';
 import { judge, judgesBefore } from '../keep/gate.ts';
+import type { Observer } from '../keep/observer.ts';
 import { allocateBudget, keepPass } from '../keep/pass.ts';
 import { scoredByPass } from '../keep/score.ts';
 import type { Model } from '../model/load.ts';
@@ -30,16 +30,16 @@ export interface LayerView {
   queries: Float32Array;
   output: Float32Array;
   position: Int32Array;
-}
   /** [Hkv, Q, D] not rotated. */
   keys: Float32Array;
   values: Float32Array;
   /** Normed input of the projection [Q, X], and logits as `attention` is cut, where the observer wants them. */
   hidden?: Float32Array;
   products?: Float32Array[];
+}
 export interface StepObserver extends Observer {
-  /** Wants attention rows; without it they stay in the runtime. */
   wants?: { hidden?: boolean; products?: boolean };
+  /** Wants attention rows; without it they stay in the runtime. */
   layer(view: LayerView): void | Promise<void>;
 }
 
@@ -52,6 +52,8 @@ export interface Sequence {
   /** Length of the first prompt; shares are shares of it. */
   promptLength: number;
   allocated: Allocated | undefined;
+  /** The same for each further keep line of the method. */
+  allocatedLater: readonly Allocated[];
   step: number;
   /** Largest sum of what one layer's run copied into the runtime, in bytes. */
   workspaceBytes: number;
@@ -107,6 +109,7 @@ export function createSequence(model: Model, method: Method, seed = 0, fitted?: 
     ids: [],
     promptLength: 0,
     allocated: undefined,
+    allocatedLater: [],
     step: -1,
     workspaceBytes: 0,
     peakBytes: 0,
@@ -146,7 +149,9 @@ export async function feedPrompt(
   if (sequence.promptLength === 0) {
     sequence.promptLength = ids.length;
     const { layers, kvHeads, headSize } = sequence.model.config;
-    sequence.allocated = allocateBudget(method, layers, kvHeads, headSize, ids.length, sequence.fitted);
+    const allocate = (line: Method) => allocateBudget(line, layers, kvHeads, headSize, ids.length, sequence.fitted);
+    sequence.allocated = allocate(method);
+    sequence.allocatedLater = method.phases.map(allocate);
   }
   checkContext(sequence, ids.length);
   sequence.step++;
@@ -167,7 +172,7 @@ export async function feedPrompt(
   let fed = 0;
   for (const [i, length] of chunks.entries()) {
     const occasions: readonly Occasion[] = i === chunks.length - 1 ? ['chunk', 'prompt'] : ['chunk'];
-    const due = isDue(sequence, occasions);
+    const due = dueLine(sequence, occasions) !== undefined;
     const rows = onRows ? 'all' : 'last';
     const some = all.slice(fed, fed + length);
     logits = (await feed(sequence, some, { ...options, rows, due })) as Float32Array<ArrayBuffer>;
@@ -211,7 +216,7 @@ export async function feedToken(sequence: Sequence, id: number, options: FeedOpt
   checkContext(sequence, 1);
   sequence.step++;
   try {
-    const logits = await feed(sequence, [id], { ...options, due: isDue(sequence, ['step']) });
+    const logits = await feed(sequence, [id], { ...options, due: dueLine(sequence, ['step']) !== undefined });
     await keepIfDue(sequence, ['step'], options.observer);
     return logits;
   } catch (error) {
@@ -251,16 +256,23 @@ function windowsOf({ method, allocated, layers }: Sequence): { first: number; la
 
 type Occasion = 'prompt' | 'chunk' | 'step';
 
-function isDue({ method, step }: Sequence, now: readonly Occasion[]): boolean {
-  return method.when.some((w) => {
-    if (typeof w === 'object') return now.includes('step') && step % w.every === 0;
-    return w === 'before attention' ? now.includes('step') || now.includes('chunk') : now.some((o) => o === w);
-  });
+/** The method with the keep line that is due, the last of several, and what it may hold. */
+function dueLine(sequence: Sequence, now: readonly Occasion[]): { line: Method; allocated: Allocated } | undefined {
+  const { method, step, allocated, allocatedLater } = sequence;
+  const due = ({ when }: Method) =>
+    when.some((w) => {
+      if (typeof w === 'object') return now.includes('step') && step % w.every === 0;
+      return w === 'before attention' ? now.includes('step') || now.includes('chunk') : now.some((o) => o === w);
+    });
+  const later = method.phases.findLastIndex(due);
+  if (later >= 0) return { line: method.phases[later]!, allocated: allocatedLater[later]! };
+  return due(method) ? { line: method, allocated: allocated! } : undefined;
 }
 
 async function keepIfDue(sequence: Sequence, occasions: readonly Occasion[], observer?: Observer): Promise<void> {
-  if (!isDue(sequence, occasions)) return;
-  const { method, step, ids, promptLength, seed, operate, tails, nll, turns, turn } = sequence;
+  const due = dueLine(sequence, occasions);
+  if (!due) return;
+  const { step, ids, promptLength, seed, operate, tails, nll, turns, turn } = sequence;
   const { group, ropeFrequencies } = sequence.model.config;
   const facts = {
     operate,
@@ -271,7 +283,7 @@ async function keepIfDue(sequence: Sequence, occasions: readonly Occasion[], obs
     frequencies: ropeFrequencies,
   };
   const now = { step, seen: ids.length, promptLength, seed, facts };
-  await keepPass(method, sequence.layers, sequence.allocated!, now, sequence.encoder, observer);
+  await keepPass(due.line, sequence.layers, due.allocated, now, sequence.encoder, observer);
 }
 
 /** The score operator that runs inside the attention graph in this step, if any. */
@@ -310,13 +322,14 @@ async function feed(
   const sessions = attendSessions(model.runtime);
   const windows = windowsOf(sequence);
   const score = splicedScore(sequence, due);
+  const judged = judgesBefore(sequence.method);
+  const { hidden = judged, products = false } = observer?.wants ?? {};
+  const fittedOf = (layer: number) => score && fittedInputs(score.score, sequence.fitted, layer);
   const commits: (() => void)[] = [];
   const needs = (tail ?? sequence.method.declaration.score).needs;
   const tailRows = Math.max(0, ...needs.map((n) => (n.of === 'queries' ? (n.rows?.last ?? 1) : 0)));
   const wantsLogits = needs.some((n) => n.of === 'logits');
   const moment = {
-  const judged = judgesBefore(sequence.method);
-  const { hidden = judged, products = false } = observer?.wants ?? {};
     step: sequence.step,
     seen: sequence.ids.length,
     promptLength: sequence.promptLength,
@@ -333,19 +346,29 @@ async function feed(
       device: model.runtime.device,
       group,
       perQuery: windows !== undefined && Q > 1,
+      gated: judged && Q > 1,
+      products,
       score,
     });
     const session = await sessions.open(form);
     const { queries, keys, values } = projected;
     const feeds = attendFeeds(
-      gated: judged && Q > 1,
-      products,
       layer,
       form,
-      { position, queries, keys, values, windows, unseen: gate?.unseen, now: { ...moment, layer: l } },
+      {
+        position,
+        queries,
+        keys,
+        values,
+        windows,
+        unseen: gate?.unseen,
+        fitted: fittedOf(l),
+        now: { ...moment, layer: l },
+      },
       sequence.rotary,
     );
     const attention = session.outputs.filter((name) => name.startsWith('attention'));
+    const logits = session.outputs.filter((name) => name.startsWith('products'));
     const scores = session.outputs.filter((name) => name.startsWith('score.'));
     const got = await session.run(feeds, [
       'output',
@@ -356,7 +379,6 @@ async function feed(
     const data = (name: string) => got[name]!.data as Float32Array;
     const copied = Object.values(feeds).reduce((n, t) => n + t.data.byteLength, 0);
     sequence.workspaceBytes = Math.max(sequence.workspaceBytes, copied);
-    const logits = session.outputs.filter((name) => name.startsWith('products'));
     x = projected.x;
     output = data('output');
     if (observer) {
