@@ -1,7 +1,7 @@
 /** Fills the inputs of an attention graph from the cache of a layer: rows as stored, biases, positions, columns. */
-import { codeType, fromHalfBits, type Moment, madeInputs } from '@kvlab/ops';
+import { codeAxes, codeType, fromHalfBits, type Moment, madeInputs } from '@kvlab/ops';
 import type { CacheLayer } from '../cache/layer.ts';
-import { hidden, type Store, wholeBuffer } from '../cache/store.ts';
+import { hidden, registerOf, type Store, wholeBuffer } from '../cache/store.ts';
 import { inTimeOrder } from '../cache/table.ts';
 import type { FittedInput } from '../fit/inputs.ts';
 import type { Tensor } from '../runtime/tensor.ts';
@@ -135,8 +135,13 @@ function codeFeeds(form: Form, store: Store, name: string, heads: readonly numbe
   const slots = store.capacity[heads[0]!]!;
   for (const [code, spec] of Object.entries(store.encoding.codes)) {
     const rows = spec.per === 'entry' ? slots : slots / store.encoding.grain;
-    const dims = [heads.length, rows, ...spec.dims(store.headSize)];
-    const data = joined(store.codes.get(code)!, heads, store.apart);
+    const dims = codeAxes(spec, heads.length, rows, store.headSize);
+    const data =
+      spec.per === 'store'
+        ? registerOf(store, code, heads)
+        : spec.joint
+          ? store.codes.get(code)![0]!
+          : joined(store.codes.get(code)!, heads, store.apart);
     const type = codeType(spec, form.device);
     if (type === 'f16') feeds[`${name}.${code}`] = { type: 'float16', dims, data };
     else if (type === 'u8') feeds[`${name}.${code}`] = { type: 'uint8', dims, data };

@@ -3,7 +3,8 @@
  *  It holds no weights and is shared by all layers. Scores of stores are concatenated, never keys or values. One bias for
  *  each store carries padding, weights and windows. Letters: F new keys (as many as Q), P<i> slots of a key store, U<i> of a
  *  value store, C all columns (P0 + P1 + … + F), T columns in time order, R rows of the rotary tables. */
-import { codeType, type GraphBuilder, graphBuilder, type Value } from '@kvlab/ops';
+import { codeAxes, codeType, type GraphBuilder, graphBuilder, type Value } from '@kvlab/ops';
+import { fittedNames } from '../fit/inputs.ts';
 import type { Form, FormStore } from './form.ts';
 
 /** Names of inputs and outputs; a block of one head carries its number. */
@@ -135,12 +136,25 @@ function readStore(
   slots: string,
   head: string | number,
 ): Value {
+  const rows = encoding.read(g, storedCodes(g, form, encoding, name, slots, head));
+  return { ...rows, dims: [head, slots, 'D'] };
+}
+
+/** Every code of a store as an input. */
+function storedCodes(
+  g: GraphBuilder,
+  form: Form,
+  encoding: FormStore['encoding'],
+  name: string,
+  slots: string,
+  head: string | number,
+): Record<string, Value> {
   const codes = Object.entries(encoding.codes).map(([code, spec]): [string, Value] => {
     const rows = spec.per === 'entry' ? slots : `${slots}/B`;
-    return [code, g.input(`${name}.${code}`, codeType(spec, form.device), [head, rows, ...spec.dims(form.headSize)])];
+    const axes = codeAxes<string | number>(spec, head, rows, form.headSize);
+    return [code, g.input(`${name}.${code}`, codeType(spec, form.device), axes)];
   });
-  const rows = encoding.read(g, Object.fromEntries(codes));
-  return { ...rows, dims: [head, slots, 'D'] };
+  return Object.fromEntries(codes);
 }
 
 /** Runs the score operator on what the block computed; its states arrive and leave by column. */

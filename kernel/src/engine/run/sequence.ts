@@ -5,10 +5,12 @@
 import type { Allocated, Bound, Fitted, Method } from '@kvlab/ops';
 import { attendFeeds } from '../attend/feeds.ts';
 import { type Form, formOf, type SplicedScore } from '../attend/form.ts';
-import { type RotaryTable, rotaryTable } from '../attend/rotary.ts';
+import { type RotaryTable, rotaryTable, rotateRow } from '../attend/rotary.ts';
 import { attendSessions } from '../attend/sessions.ts';
 import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../cache/layer.ts';
 import { heldBytes } from '../cache/ledger.ts';
+import { placeFitted, seePeaks } from '../cache/registers.ts';
+import { fittedInputs } from '../fit/inputs.ts';
 import { type Encoder, encoderOf } from '../keep/encoder.ts';
 import { judge, judgesBefore } from '../keep/gate.ts';
 import type { Observer } from '../keep/observer.ts';
@@ -105,7 +107,11 @@ export function createSequence(model: Model, method: Method, seed = 0, fitted?: 
   return {
     model,
     method,
-    layers: Array.from({ length: layers }, () => createLayer(shape)),
+    layers: Array.from({ length: layers }, (_, l) => {
+      const layer = createLayer(shape);
+      placeFitted(layer, l, fitted);
+      return layer;
+    }),
     ids: [],
     promptLength: 0,
     allocated: undefined,
@@ -387,6 +393,12 @@ async function feed(
       for (const block of [...seen.attention, ...seen.products]) letGo(block);
     }
     commits.push(commit(layer, form, got, { keys: data('stored'), values }, position));
+    if (gate)
+      commits.push(() => {
+        for (const [h, { count, columns }] of layer.tables.entries())
+          columns.get('score')!.set(gate.scores[h]!, count - Q);
+      });
+    commits.push(() => seePeaks(layer, queries, (q, row) => rotateRow(q, position[row % Q]!, sequence.rotary)));
     if (tailRows)
       commits.push(
         () => (sequence.tails[l] = joinTail(sequence.tails[l], { data: queries, rows: Q }, tailRows, model.config)),
