@@ -48,6 +48,13 @@ async function loadPlotly(): Promise<Plotly> {
   return loaded.plotly;
 }
 
+const unfinished = new Set<Promise<unknown>>();
+
+/** Resolves when all axes of the page are as they were last set. */
+export async function axesDrawn(): Promise<void> {
+  while (unfinished.size) await Promise.all(unfinished);
+}
+
 export function createAxes(host: HTMLElement, onZoom: () => void): Axes {
   const node = document.createElement('div');
   node.className = 'kvlab-axes';
@@ -95,7 +102,7 @@ export function createAxes(host: HTMLElement, onZoom: () => void): Axes {
       shown = wanted;
       const layout = layoutOf(next, size, theme, range);
       const key = wanted;
-      work = work
+      const now = work
         .then(async () => {
           const plotly = await loadPlotly();
           if (disposed || key !== wanted || size.width < 1 || size.height < 1) return;
@@ -108,7 +115,10 @@ export function createAxes(host: HTMLElement, onZoom: () => void): Axes {
         })
         .catch((error: unknown) => {
           if (!disposed) node.textContent = `axes: plotly did not load (${String(error)}); reload the page`;
-        });
+        })
+        .finally(() => unfinished.delete(now));
+      unfinished.add(now);
+      work = now;
     },
     zoomed(area) {
       const suffix = area === 0 ? '' : `${area + 1}`;

@@ -24,11 +24,25 @@ export function createSurface(host: HTMLElement): Surface {
   return { canvas, context: canvas.getContext('2d')!, width: 0, height: 0, density: 1 };
 }
 
+const finest = { density: 1, users: 0 };
+
+/** Draws with at least this many device pixels in a CSS pixel, for pictures that are kept. */
+export async function drawnFinely<T>(density: number, draw: () => Promise<T>): Promise<T> {
+  finest.density = density;
+  finest.users += 1;
+  try {
+    return await draw();
+  } finally {
+    finest.users -= 1;
+    if (finest.users === 0) finest.density = 1;
+  }
+}
+
 /** Fits the canvas to its host and clears it. */
 export function clearSurface(surface: Surface): void {
   const { canvas, context } = surface;
   const host = canvas.parentElement!;
-  surface.density = window.devicePixelRatio || 1;
+  surface.density = Math.max(window.devicePixelRatio || 1, finest.density);
   surface.width = host.clientWidth;
   surface.height = host.clientHeight;
   const width = Math.round(surface.width * surface.density);

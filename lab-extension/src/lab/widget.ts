@@ -2,7 +2,7 @@
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
-import { createStore, subscribe } from '../store/store.ts';
+import { createStore, pointedAt, subscribe } from '../store/store.ts';
 import { type Connection, connect } from './connection.ts';
 import { insertCellBelow } from './insert-cell.ts';
 import { createLab, type Lab } from './lab.ts';
@@ -27,7 +27,7 @@ export class LabWidget extends Widget {
     this.#connection = connect(notebook.sessionContext, store, { show: (panel) => this.#lab.show(panel) });
     let sent = '';
     this.#unsubscribe = subscribe(store, () => {
-      const selection = { run: store.shown, ...store.locked };
+      const selection = pointedAt(store);
       const key = JSON.stringify(selection);
       if (key === sent) return;
       sent = key;

@@ -2,16 +2,10 @@
 import type { Selection } from 'kvlab/frame';
 import type { Drawable } from '../draw/queue.ts';
 import { readTheme, type Theme } from '../draw/theme.ts';
-import {
-  clearSelection,
-  goLive,
-  lockSelection,
-  pinStep,
-  previewSelection,
-  type Store,
-  shownRun,
-  shownStep,
-} from '../store/store.ts';
+import { lockSelection, previewSelection, type Store, shownRun, shownStep } from '../store/store.ts';
+import { exportChoices } from './export/choices.ts';
+import { createExportMenu } from './export/menu.ts';
+import { type PanelKeys, pressKey } from './keys.ts';
 import type { Said } from './words.ts';
 import { fillLegend, fillPhrases, fillTable, showMissing } from './words.ts';
 
@@ -34,6 +28,10 @@ export interface Drawing {
   step?(columns: number, rows: number): Selection | undefined;
   /** Switches in the title row. */
   controls?: HTMLElement;
+  /** Keys of this panel alone. */
+  keys?: PanelKeys;
+  /** True where the drawing is text that a screen reader can read. */
+  readable?: boolean;
   dispose?(): void;
 }
 
@@ -76,36 +74,42 @@ export function createPanel(
   const subtitle = part('span', 'subtitle', head);
   const legend = part('span', 'legend', head);
   const controls = part('span', 'controls', head);
-  const tableButton = button(controls, 'Table', 'Show as table (t)');
-  const enlargeButton = button(controls, 'Enlarge', 'Enlarge or shrink this panel');
-  for (const quiet of [tableButton, enlargeButton]) quiet.classList.add('kvlab-quiet');
+  const quiet = part('span', 'quiet', controls);
+  const tableButton = button(quiet, 'Table', 'Show as table (t)');
+  const exportButton = button(quiet, 'Export', 'Save this panel as picture, numbers or cell (e)');
+  const enlargeButton = button(quiet, 'Enlarge', 'Enlarge or shrink this panel');
   const host = part('div', 'drawing');
   host.tabIndex = 0;
-  host.setAttribute('role', 'img');
   const table = part('div', 'table');
   table.tabIndex = 0;
+  table.setAttribute('role', 'region');
+  table.setAttribute('aria-label', `${kind.title}, table`);
   table.hidden = true;
   const missing = part('div', 'missing');
   missing.hidden = true;
   const caption = part('p', 'caption');
   const drawing = kind.mount(host, surroundings);
+  // Text is read as it stands; a picture is read as its caption.
+  host.setAttribute('role', drawing.readable ? 'group' : 'img');
+  host.setAttribute('aria-keyshortcuts', Object.keys(drawing.keys ?? {}).join(' '));
   if (drawing.controls) controls.prepend(drawing.controls);
 
   let seen = false;
   let drawnVersion = -1;
   let drawnRun: string | undefined;
+  let said: Said | undefined;
 
   const draw = () => {
     const start = performance.now();
     const run = shownRun(store);
-    const said = drawing.draw(readTheme(node));
+    said = drawing.draw(readTheme(node));
     drawnVersion = run?.version ?? -1;
     drawnRun = store.shown;
     subtitle.textContent = said.subtitle;
     fillLegend(legend, said.legend ?? [], node);
     fillPhrases(caption, said.caption);
     const text = said.caption.map((phrase) => phrase.text).join('');
-    host.setAttribute('aria-label', text);
+    host.setAttribute('aria-label', text || kind.title);
     showMissing(missing, said.missing, surroundings.insertCell);
     node.classList.toggle('kvlab-is-missing', said.missing !== undefined);
     if (!table.hidden) fillTable(table, said.table());
@@ -123,38 +127,23 @@ export function createPanel(
     (table.hidden ? host : table).focus();
     draw();
   };
+  const menu = createExportMenu(
+    exportButton,
+    exportChoices({ kind, node, surroundings, said: () => said, draw }),
+    page.announce,
+  );
+  node.append(menu.node);
+  const target = { step: drawing.step?.bind(drawing), keys: drawing.keys, toggleTable, openExport: menu.toggle };
+  exportButton.addEventListener('click', menu.toggle);
   tableButton.addEventListener('click', toggleTable);
   enlargeButton.addEventListener('click', () => page.enlarge(kind.id));
   node.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target instanceof HTMLButtonElement) return;
-    if (event.target === table && event.key !== 't' && event.key !== 'Escape') return;
-    if (!pressed(event.key)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || ownsKeys(event.target)) return;
+    if (event.target === table && !['t', 'e', 'Escape'].includes(event.key)) return;
+    if (!pressKey(store, target, event.key)) return;
     event.preventDefault();
     event.stopPropagation();
   });
-
-  function pressed(key: string): boolean {
-    const run = shownRun(store);
-    const arrows: Record<string, [number, number]> = {
-      ArrowLeft: [-1, 0],
-      ArrowRight: [1, 0],
-      ArrowUp: [0, -1],
-      ArrowDown: [0, 1],
-    };
-    const move = arrows[key];
-    if (move && drawing.step) {
-      const selection = drawing.step(...move);
-      if (selection) previewSelection(store, selection);
-    } else if (key === 'Enter') lockSelection(store, store.preview);
-    else if (key === 'Escape' && (Object.keys(store.locked).length || Object.keys(store.preview).length))
-      clearSelection(store);
-    else if (key === 't') toggleTable();
-    else if (key === '[' && run) pinStep(store, shownStep(store, run) - 1);
-    else if (key === ']' && run) pinStep(store, shownStep(store, run) + 1);
-    else if (key === ' ' && run) store.clock.mode === 'live' ? pinStep(store, run.step) : goLive(store);
-    else return false;
-    return true;
-  }
 
   const visibility = new IntersectionObserver((entries) => {
     seen = entries.at(-1)!.isIntersecting;
@@ -181,10 +170,18 @@ export function createPanel(
     dispose() {
       visibility.disconnect();
       size.disconnect();
+      menu.dispose();
       drawing.dispose?.();
       node.remove();
     },
   };
+}
+
+/** True where keys belong to a control of its own. */
+function ownsKeys(target: EventTarget | null): boolean {
+  return (
+    target instanceof HTMLButtonElement || target instanceof HTMLSelectElement || target instanceof HTMLInputElement
+  );
 }
 
 /** Shows which choice of a switch is in force. */

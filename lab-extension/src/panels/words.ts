@@ -1,6 +1,7 @@
 /** What a panel says: subtitle, caption, legend, table and empty states as data, and how they become text nodes. */
 import { readTheme } from '../draw/theme.ts';
 import type { Run } from '../store/run.ts';
+import type { DataColumns } from './data.ts';
 
 /** A piece of a sentence; the finding's number is strong. */
 export interface Phrase {
@@ -33,6 +34,8 @@ export interface Said {
   caption: readonly Phrase[];
   /** Made only when the table is shown. */
   table: () => Table;
+  /** All that the panel shows, for files; the table where this is missing. Made only when it is saved. */
+  data?: () => DataColumns;
   legend?: readonly LegendItem[];
   missing?: Missing | undefined;
   /** Numbers that the drawing shows, for whoever reads the page by program. */

@@ -2,8 +2,8 @@
 import type { FrameHeader, Selection } from 'kvlab/frame';
 import { extendRun, type Run, runOf } from './run.ts';
 
-/** `live` follows the newest step; `pinned` holds one. Neither stops the run. */
-export type Clock = { mode: 'live' } | { mode: 'pinned'; step: number };
+/** `live` follows the newest step, `pinned` holds one, `range` holds the steps from one to another, both included. None stops the run. */
+export type Clock = { mode: 'live' } | { mode: 'pinned'; step: number } | { mode: 'range'; from: number; to: number };
 
 export interface Store {
   readonly runs: Map<string, Run>;
@@ -72,8 +72,16 @@ export function shownRun(store: Store): Run | undefined {
 }
 
 /** The step that panels show of a run. */
-export function shownStep(store: Store, run: Run): number {
-  return store.clock.mode === 'live' ? run.step : Math.min(store.clock.step, run.step);
+export function shownStep(store: Store, { step }: Pick<Run, 'step'>): number {
+  const { clock } = store;
+  if (clock.mode === 'live') return step;
+  return Math.min(clock.mode === 'pinned' ? clock.step : clock.to, step);
+}
+
+/** The steps that tables speak of: the range, or all up to the step that is shown. */
+export function shownRange(store: Store, run: Pick<Run, 'step'>): readonly [from: number, to: number] {
+  const to = shownStep(store, run);
+  return store.clock.mode === 'range' ? [Math.min(store.clock.from, to), to] : [0, to];
 }
 
 /** What is pointed at: the preview where there is one, else the lock. */
@@ -109,9 +117,12 @@ export function lockSelection(store: Store, selection: Selection): void {
 
 /** Selects what a cell points at. */
 export function pointAt(store: Store, selection: Selection): void {
-  store.locked = completeSelection(store, selection);
+  const { step, range, run, ...rest } = selection;
+  if (run !== undefined && store.runs.has(run)) showRun(store, run, true);
+  store.locked = completeSelection(store, rest);
   store.preview = {};
-  if (selection.step !== undefined) store.clock = { mode: 'pinned', step: selection.step };
+  if (range) store.clock = rangeOf(...range);
+  else if (step !== undefined) store.clock = { mode: 'pinned', step };
   changed(store);
 }
 
@@ -124,6 +135,37 @@ export function clearSelection(store: Store): void {
 export function pinStep(store: Store, step: number): void {
   store.clock = { mode: 'pinned', step: Math.max(0, Math.round(step)) };
   changed(store);
+}
+
+/** Holds the steps between two steps, in either order. */
+export function holdRange(store: Store, a: number, b: number): void {
+  store.clock = rangeOf(a, b);
+  changed(store);
+}
+
+function rangeOf(a: number, b: number): Clock {
+  const [from, to] = a < b ? [a, b] : [b, a];
+  return { mode: 'range', from: Math.max(0, Math.round(from)), to: Math.max(0, Math.round(to)) };
+}
+
+/** Moves one end of the range; without a range it starts at the step that is shown. */
+export function extendRange(store: Store, run: Run, by: number): void {
+  const { clock } = store;
+  const [from, to] = clock.mode === 'range' ? [clock.from, clock.to] : [shownStep(store, run), shownStep(store, run)];
+  if (by < 0) holdRange(store, from + by, to);
+  else holdRange(store, from, Math.min(run.step, to + by));
+}
+
+/** What a cell reads back: the lock, and the step or range where time is held. */
+export function pointedAt(store: Store): Selection {
+  const { locked, clock, shown } = store;
+  const { step: _, range: __, ...rest } = locked;
+  return {
+    ...rest,
+    ...(shown === undefined ? {} : { run: shown }),
+    ...(clock.mode === 'pinned' ? { step: clock.step } : {}),
+    ...(clock.mode === 'range' ? { range: [clock.from, clock.to] } : {}),
+  };
 }
 
 export function goLive(store: Store): void {

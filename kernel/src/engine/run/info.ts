@@ -61,10 +61,8 @@ function callOf({ name, options }: Method): { call?: string; options: Record<str
   const given = Object.entries(options).filter(
     ([option, value]) => value !== undefined && !same(defaults[option], value),
   );
-  // An option that JSON does not carry, such as an operator, cannot be written in one line.
-  if (
-    given.some(([, value]) => !same(value, JSON.parse(JSON.stringify(value) ?? 'null')) || typeof value === 'function')
-  )
+  // An operator or a table of zones cannot be written in one line.
+  if (given.some(([, value]) => [value].flat().some((v) => typeof v === 'object' || typeof v === 'function')))
     return { options: plain };
   const words = given.map(([option, value]) => `${option}: ${JSON.stringify(value)}`).join(', ');
   return { call: `methods.${key}(${words ? `{ ${words} }` : ''})`, options: plain };
