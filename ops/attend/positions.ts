@@ -20,6 +20,8 @@ export interface PositionRule {
   readonly name: string;
   /** Keys may be stored rotated: their angle is their absolute position. */
   readonly storesRotated: boolean;
+  /** Queries stand elsewhere for this zone than for the others. */
+  readonly ownQueries?: boolean;
   /** Positions of keys and of queries for one zone; `anchored` zones start the text and stay in place while others slide. */
   place(zone: PlacedZone, queries: PlacedQueries, anchored: boolean): { keys: Int32Array; queries: Int32Array };
 }
@@ -41,3 +43,19 @@ export const contiguous: PositionRule = {
     queries: anchored ? visibleBefore : visibleBefore.map((_, q) => readBefore + q),
   }),
 };
+
+/** Every key of the zone stands at one distance from the queries, whatever lies between.
+ *  Xiao et al. 2024, "InfLLM", arXiv:2402.04617, section 3.2. */
+export function apart(distance: number): PositionRule {
+  if (!(Number.isInteger(distance) && distance >= 0))
+    throw new RangeError(`attend apart: distance is ${distance}; give a whole number of tokens from 0`);
+  return {
+    name: `apart by ${distance}`,
+    storesRotated: false,
+    ownQueries: true,
+    place: ({ position }, queries) => ({
+      keys: new Int32Array(position.length),
+      queries: queries.position.map(() => distance),
+    }),
+  };
+}
