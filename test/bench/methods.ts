@@ -1,47 +1,205 @@
-/** What each method costs and keeps on the real model: time beside the full cache in the same run, bytes, and what is lost. */
+/** What each method costs and keeps on the real model: time beside the full cache in the same run, bytes, what is lost.
+ *
+ *  `npm run bench:methods -- h2o snapKV` measures these only; a number is the length of the prompt. All are fed the full
+ *  cache's own continuation. The first tokens of it are judged while attention is watched, the last ones are timed with
+ *  nothing watching, in turns with the full cache at the same length. */
 import { type Method, type MethodFactory, methods } from '@kvlab/ops';
-import { lab } from '../../kernel/src/lab.ts';
-import { printTable } from './report/table.ts';
+import { readLedger } from '../../kernel/src/engine/cache/ledger.ts';
+import { fittedFor } from '../../kernel/src/engine/fit/fitted.ts';
+import { loadModel } from '../../kernel/src/engine/model/load.ts';
+import { beforePrompt } from '../../kernel/src/engine/run/pass.ts';
+import { divergence, logSumExp, mostLikely } from '../../kernel/src/engine/run/sampler.ts';
+import {
+  createSequence,
+  feedPrompt,
+  feedToken,
+  forkSequence,
+  type LayerView,
+  type Sequence,
+} from '../../kernel/src/engine/run/sequence.ts';
+import { modelFile } from '../../kernel/src/model-file.ts';
+import { settings } from './report/settings.ts';
+import { story } from './report/story.ts';
+import { median, printTable } from './report/table.ts';
 
-const promptTokens = Number(process.argv.find((a) => /^\d+$/.test(a)) ?? 512);
-const answerTokens = 48;
-const keep = 0.25;
+const judged = 96;
+const timed = 32;
+const inTurn = 4;
+const promptTokens = Number(process.argv.slice(2).find((a) => /^\d+$/.test(a)) ?? 1024);
+const asked = process.argv.slice(2).filter((a) => a in methods);
 
-const model = await lab.load(undefined, { device: 'wasm' });
-const people = ['Ines', 'Oskar', 'Mara', 'Tariq', 'Wen', 'Lotte'];
-const things = ['a lamp', 'three crates', 'the old rope', 'a blue kettle', 'two maps', 'the church bell', 'an oar'];
-const story = Array.from({ length: 400 }, (_, i) => `On day ${i + 1} ${people[(i * 7) % 6]} carried ${things[(i * 5) % 7]} past the house with number ${(i * 37) % 90}.`).join(' '); // biome-ignore format: one line
-const ids = Array.from(model.tokenize(story)).slice(0, promptTokens);
-const answer = Array.from(model.tokenize(story)).slice(promptTokens, promptTokens + answerTokens);
+const model = await loadModel(modelFile(), { device: 'wasm' });
+const ids = model.tokenizer.encode(story).ids.slice(0, promptTokens);
+const { queryHeads, kvHeads, group, layers: layerCount } = model.config;
 
-const list = Object.entries(methods).filter(([name]) => name !== 'full');
-const make = (name: string, factory: MethodFactory<object>): Method =>
-  name === 'kivi' ? factory() : factory({ keep: name === 'razorAttention' || name === 'duoAttention' ? 0.7 : keep });
+/** What the full cache did in one judged step. */
+interface Reference {
+  logits: Float32Array;
+  /** By layer: a row of each query head over positions, its own token left out, and the attention output. */
+  rows: Float32Array[][];
+  outputs: Float32Array[];
+}
 
-const rows: (string | number)[][] = [];
-for (const [name, factory] of list) {
-  const method = make(name, factory as unknown as MethodFactory<object>);
-  const { results } = await lab.compare(model, Uint32Array.from(ids), { methods: [method], answer });
-  const [full, own] = [results[0]!, results[1]!];
-  const mib = (bytes: number) => bytes / 2 ** 20;
-  rows.push([name, own.setting || 'defaults', own.stepMs / full.stepMs, mib(own.bytes.held.total), mib(own.bytes.claimed), mib(full.bytes.held.total), own.meanKl, own.agreement, own.perplexity, full.perplexity]); // biome-ignore format: a row of the table
-  console.error(`${name} done`);
+/** Rows of the newest query by absolute position; only for a cache that is one store in order. */
+function rowsOf({ attention, position, cache }: LayerView): Float32Array[] {
+  const block = attention[0]!;
+  const columns = block.length / queryHeads;
+  const { slot } = cache.tables[0]!;
+  return Array.from({ length: queryHeads }, (_, q) =>
+    Float32Array.from({ length: position[0]! }, (_, p) => block[q * columns + slot.keys[p]!]!),
+  );
+}
+
+const full = createSequence(model, methods.full());
+let logits = await feedPrompt(full, ids);
+const beforeAnswer = forkSequence(full);
+const firstLogits = logits;
+const answer: number[] = [];
+const references: Reference[] = [];
+for (let step = 0; step < judged; step++) {
+  answer.push(mostLikely(logits));
+  const rows: Float32Array[][] = [];
+  const outputs: Float32Array[] = [];
+  const observer = {
+    event() {},
+    layer(view: LayerView) {
+      rows[view.layer] = rowsOf(view);
+      outputs[view.layer] = view.output;
+    },
+  };
+  logits = await feedToken(full, answer[step]!, { observer });
+  references.push({ logits, rows, outputs });
+}
+for (let step = judged; step < judged + timed; step++) {
+  answer.push(mostLikely(logits));
+  logits = await feedToken(full, answer[step]!);
+}
+const fullHeld = readLedger(full.method, full.layers).held;
+
+/** Sums over judged steps of one method. */
+interface Sums {
+  kl: number;
+  agree: number;
+  mass: number;
+  massBehindFirst: number;
+  outputError: number;
+  steps: number;
+}
+
+/** Shares of the full cache's attention that fall on entries the method still holds, means over query heads. */
+function keptMass(view: LayerView, rows: readonly Float32Array[]): { all: number; behindFirst: number } {
+  const sum = { all: 0, behindFirst: 0 };
+  for (let q = 0; q < queryHeads; q++) {
+    const table = view.cache.tables[Math.floor(q / group)]!;
+    const row = rows[q]!;
+    const total = row.reduce((a, b) => a + b, 0);
+    let held = 0;
+    let first = 0;
+    for (let e = 0; e < table.count; e++) {
+      const position = table.position[e]!;
+      if (position === 0) first = row[0]!;
+      held += row[position] ?? 0;
+    }
+    sum.all += held / total / queryHeads;
+    sum.behindFirst += (held - first) / (total - row[0]!) / queryHeads;
+  }
+  return sum;
+}
+
+const distance = (a: Float32Array, b: Float32Array): number => {
+  let [apart, size] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    apart += (a[i]! - b[i]!) ** 2;
+    size += b[i]! ** 2;
+  }
+  return Math.sqrt(apart / size);
+};
+
+async function judge(sequence: Sequence, first: Float32Array, wholePrompt: boolean): Promise<Sums> {
+  const sums: Sums = { kl: 0, agree: 0, mass: 0, massBehindFirst: 0, outputError: 0, steps: judged };
+  let own = first;
+  for (let step = 0; step < judged; step++) {
+    const reference = step === 0 ? firstLogits : references[step - 1]!.logits;
+    sums.kl += divergence(reference, logSumExp(reference), own, logSumExp(own));
+    if (mostLikely(own) === answer[step]) sums.agree++;
+    const { rows, outputs } = references[step]!;
+    const observer = {
+      event() {},
+      layer(view: LayerView) {
+        sums.outputError += distance(view.output, outputs[view.layer]!) / layerCount;
+        if (!wholePrompt) return;
+        const { all, behindFirst } = keptMass(view, rows[view.layer]!);
+        sums.mass += all / layerCount;
+        sums.massBehindFirst += behindFirst / layerCount;
+      },
+    };
+    own = await feedToken(sequence, answer[step]!, { observer });
+  }
+  return sums;
+}
+
+async function timeSteps(sequence: Sequence, from: number, times: number[]): Promise<void> {
+  for (let step = from; step < from + inTurn; step++) {
+    const start = performance.now();
+    await feedToken(sequence, answer[step]!);
+    times.push(performance.now() - start);
+  }
+}
+
+const MiB = (bytes: number): number => bytes / 2 ** 20;
+const rows: (string | number | undefined)[][] = [];
+for (const [name, factory] of Object.entries(methods)) {
+  if (asked.length && !asked.includes(name)) continue;
+  const method: Method = (factory as unknown as MethodFactory<object>)(settings[name] ?? {});
+  const fitted = await fittedFor(model, method, {});
+  const sequence = createSequence(model, method, 0, fitted);
+  const { ids: read, guests } = await beforePrompt(model, method, ids);
+  const start = performance.now();
+  const first = await feedPrompt(sequence, read, { guests });
+  const prefillMs = performance.now() - start;
+  const wholePrompt = read.length === ids.length;
+  const sums = await judge(sequence, first, wholePrompt);
+  const beside = forkSequence(beforeAnswer);
+  const [ownMs, fullMs]: [number[], number[]] = [[], []];
+  for (let at = judged; at < judged + timed; at += inTurn) {
+    await timeSteps(sequence, at, ownMs);
+    await timeSteps(beside, at, fullMs);
+  }
+  const ledger = readLedger(method, sequence.layers);
+  const mean = (sum: number) => sum / sums.steps;
+  rows.push([
+    name,
+    method.setting || 'defaults',
+    median(ownMs),
+    median(ownMs)! / median(fullMs)!,
+    prefillMs / read.length,
+    MiB(ledger.held),
+    MiB(ledger.claimed),
+    mean(sums.kl),
+    mean(sums.agree),
+    wholePrompt ? mean(sums.mass) : undefined,
+    wholePrompt ? mean(sums.massBehindFirst) : undefined,
+    mean(sums.outputError),
+  ]);
+  console.error(`${name}: ${median(ownMs)!.toFixed(1)} ms a token, the full cache ${median(fullMs)!.toFixed(1)}`);
 }
 console.log(
-  `${promptTokens} tokens of prompt, ${answerTokens} forced tokens, ${model.name} on ${model.runtime.device}; KL in nats`,
+  `${ids.length} tokens of prompt, ${judged + timed} forced tokens, ${kvHeads} KV heads in ${layerCount} layers on wasm; full holds ${MiB(fullHeld).toFixed(1)} MiB; KL in nats`,
 );
 printTable(
   [
     'method',
     'setting',
-    'step time / full',
+    'ms a token',
+    'of full',
+    'prefill ms a token',
     'MiB held',
     'MiB claimed',
-    'MiB full',
     'mean KL',
     'top-1',
-    'perplexity',
-    'full',
+    'attention kept',
+    'without token 0',
+    'output error',
   ],
   rows,
 );
