@@ -1,5 +1,5 @@
 /** Plain loops that several references share. */
-import { type Tensor, tensor } from './tensor.ts';
+import { roundHalfEven, type Tensor, tensor } from './tensor.ts';
 
 export type GroupReduction = 'sum' | 'mean' | 'max';
 
@@ -60,4 +60,10 @@ export function softmaxOf(x: readonly number[]): number[] {
   const weights = x.map((v) => Math.exp(v - most));
   const all = sumOf(weights);
   return weights.map((w) => w / all);
+}
+
+/** The nearest number with 11 significant bits, ties to even: what a normal f16 can hold. */
+export function nearestHalf(v: number): number {
+  const step = 2 ** (Math.floor(Math.log2(Math.abs(v) || 1)) - 10);
+  return roundHalfEven(v / step) * step;
 }

@@ -50,7 +50,7 @@ export interface Encoding extends Bound {
   /** Products of queries [H, R, D] with the coded keys [H, R, T], without restoring them first. */
   dot?: ((g: GraphBuilder, queries: Value, codes: Values) => Value) | undefined;
   /** What the paper's accounting says for this many entries of one head, with exact numbers at 16 bits. */
-  claimedBytes(entries: number, headSize: number): number;
+  claimedBytes(entries: number, headSize: number, kvHeads?: number): number;
 }
 
 /** Changes what the codec behind it sees, and changes it back when rows are read. */
@@ -88,3 +88,13 @@ export const asksQueries = ({ needs }: Encoding): boolean => needs.some(({ of })
 /** The codes that belong to the store, not to its rows. */
 export const codesOfStore = (codes: Codes): [string, Code][] =>
   Object.entries(codes).filter(([, { per }]) => per === 'store');
+
+/** Claimed bytes that follow from the codes of rows, with every float at 16 bits. */
+export const claimedOf =
+  (codes: Codes, grain: number): Encoding['claimedBytes'] =>
+  (entries, headSize, kvHeads = 1) =>
+    Object.values(codes).reduce((sum, code) => {
+      if (code.per === 'store') return sum;
+      const bytes = codeBytes({ ...code, type: code.type === 'u8' ? 'u8' : 'half' }, headSize);
+      return sum + (entries * bytes) / ((code.per === 'entry' ? 1 : grain) * (code.joint ? kvHeads : 1));
+    }, 0);

@@ -2,56 +2,65 @@
  *
  *  scale = (max - min) / (2^bits - 1), code = round((x - min) / scale), x' = code * scale + min; rounding half to even.
  *  Liu et al. 2024, "KIVI", arXiv:2402.02750, section 3. `per: 'channel'` groups `group` consecutive entries of one channel
- *  (keys, whose outliers sit on channels), `per: 'token'` groups `group` channels of one entry (values).
+ *  (keys, whose outliers sit on channels), `per: 'token'` groups `group` channels of one entry (values), `per: 'row'`
+ *  all channels of all heads of an entry, as ZipCache does (arXiv:2405.14256). `clip` and `zero` are those of
+ *  RotateKV (arXiv:2501.16383).
  *  Departures: codes are taken against scale and minimum as stored (16 bits), so that reading adds no further error;
  *  a constant group keeps its value (the authors' code divides by zero). */
 import { perElement } from '../cost.ts';
 import { packBits, planesOf, unpackBits } from '../graph/bits.ts';
 import type { GraphBuilder, Value } from '../graph/builder.ts';
-import { roundHalfEven } from '../graph/composites.ts';
-import { roundToHalf } from '../graph/half.ts';
 import { f32, operator } from '../operator.ts';
-import { choice, count, type ParamValues } from '../params.ts';
-import { roundHalfEven as round, tensor } from '../tensor.ts';
-import type { Code, Encoding } from './encoding.ts';
+import { choice, count, flag, number, type ParamValues } from '../params.ts';
+import { tensor } from '../tensor.ts';
+import { type Code, claimedOf, type Encoding, type Values } from './encoding.ts';
+import { codesOn, gridOf, onGrid, valuesOn } from './grid.ts';
 
 const params = {
   bits: count({ default: 2, min: 1, max: 8, unit: 'bits', note: 'width of a code' }),
-  per: choice(['channel', 'token'], 'token', 'what shares a scale: entries of one channel, or channels of one entry'),
+  per: choice(
+    ['channel', 'token', 'row'],
+    'token',
+    'what shares a scale: entries of one channel, channels of one entry, or all channels of all heads of one entry',
+  ),
   group: count({ default: 32, min: 8, unit: 'numbers', note: 'numbers that share scale and minimum; a multiple of 8' }),
   scales: choice(['half', 'exact'], 'half', 'precision of scale and minimum'),
+  clip: number({ default: 1, min: 0.1, max: 1, note: 'share of the range that the grid spans' }),
+  zero: flag(false, 'the grid contains zero'),
 };
 type QuantParams = ParamValues<typeof params>;
 
 /** x [H, T, D] with its groups on an axis of their own: keys [H, B, group, D], values [H, T, D/group, group]. */
 function grouped(g: GraphBuilder, x: Value, { per, group }: QuantParams): Value {
   if (per === 'channel') return g.reshape(x, [x.dims[0]!, 'B', group, x.dims[2]!]);
-  return g.reshape(x, [x.dims[0]!, x.dims[1]!, g.sizes.D! / group, group]);
+  const width = per === 'row' ? g.sizes.D! : group;
+  return g.reshape(x, [x.dims[0]!, x.dims[1]!, g.sizes.D! / width, width]);
 }
 const groupAxis = ({ per }: QuantParams): number => (per === 'channel' ? 2 : 3);
+const sizeOf = (g: GraphBuilder, { per, group }: QuantParams): number => (per === 'row' ? g.sizes.D! : group);
 
 function write(g: GraphBuilder, x: Value, o: QuantParams): Record<string, Value> {
   const groups = grouped(g, x, o);
   const axis = groupAxis(o);
-  const store = (v: Value) => (o.scales === 'half' ? roundToHalf(g, v) : v);
-  const low = store(g.reduceMin(groups, axis, true)); // [H, B, 1, D] or [H, T, D/group, 1]
-  const scale = store(g.div(g.sub(g.reduceMax(groups, axis, true), low), 2 ** o.bits - 1));
-  const divisor = g.where(g.equal(scale, 0), 1, scale);
-  const codes = g.clip(roundHalfEven(g, g.div(g.sub(groups, low), divisor)), 0, 2 ** o.bits - 1); // as groups
-  const planes = packBits(g, codes, axis, o.group, o.bits);
+  const end = (reduce: typeof g.reduceMin): Value => {
+    const own = reduce(groups, axis, true); // [H, B, 1, D] or [H, T, D/group, 1]
+    return o.per === 'row' ? reduce(own, 0, true) : own; // [1, T, 1, 1]
+  };
+  const grid = gridOf(g, end(g.reduceMin), end(g.reduceMax), o);
+  const planes = packBits(g, codesOn(g, groups, grid, o.bits), axis, sizeOf(g, o), o.bits);
   return {
     ...Object.fromEntries(planes.map((p, i) => [`codes${i}`, p])),
-    scale: g.squeeze(scale, axis),
-    low: g.squeeze(low, axis),
+    scale: g.squeeze(grid.scale, axis),
+    low: g.squeeze(grid.low, axis),
   };
 }
 
-function read(g: GraphBuilder, stored: Record<string, Value>, o: QuantParams): Value {
+function read(g: GraphBuilder, stored: Values, o: QuantParams): Value {
   const axis = groupAxis(o);
   const planes = planesOf(o.bits).map((_, i) => stored[`codes${i}`]!);
-  const codes = unpackBits(g, planes, axis, o.group, o.bits); // as groups
+  const codes = unpackBits(g, planes, axis, sizeOf(g, o), o.bits); // as groups
   const spread = (v: Value) => g.unsqueeze(g.cast(v, 'f32'), axis);
-  const groups = g.add(g.mul(codes, spread(stored.scale!)), spread(stored.low!));
+  const groups = valuesOn(g, codes, { low: spread(stored.low!), scale: spread(stored.scale!) });
   return g.reshape(groups, [groups.dims[0]!, o.per === 'channel' ? 'T' : groups.dims[1]!, 'D']); // [H, T, D]
 }
 
@@ -59,38 +68,34 @@ export const quantOperator = operator({
   name: 'quant',
   kind: 'encode',
   scope: 'head',
-  title: ({ bits, per, group }) => `${bits} bits per ${per}, groups of ${group}`,
+  title: ({ bits, per, group }) => `${bits} bits per ${per}${per === 'row' ? '' : `, groups of ${group}`}`,
   paper: 'arXiv:2402.02750',
   departures: ['codes are taken against the stored scale and minimum', 'a constant group keeps its value'],
   params,
   inputs: { x: f32(['Hkv', 'T', 'D']) },
   outputs: { restored: f32(['Hkv', 'T', 'D']) },
   cost: perElement(6, 'Hkv', 'T', 'D'),
-  accepts: ({ T = 1, D = 1 }, { per, group }) =>
-    per === 'channel' ? { D, T: Math.ceil(T / group) * group } : { T, D: 2 * group },
-  variants: [{ bits: 1 }, { bits: 3, group: 8 }, { bits: 4 }, { bits: 8 }],
+  accepts: ({ T = 1, D = 1, Hkv = 1 }, { per, group }) =>
+    per === 'channel' ? { Hkv, D, T: Math.ceil(T / group) * group } : { Hkv, T, D: 2 * group },
+  variants: [{ bits: 1 }, { bits: 3, group: 8 }, { bits: 4 }, { bits: 8, clip: 0.8 }],
+  nearTies: 0.002,
 
   graph: (g, { x }, o) => ({ restored: read(g, write(g, x!, o), o) }),
 
-  reference({ x }, { bits, per, group, scales }) {
+  reference({ x }, o) {
     const [H, T, D] = x!.dims as [number, number, number];
     const restored = tensor([H, T, D]);
-    const code = (places: readonly [number, number, number][]) => {
-      const values = places.map((p) => x!.get(...p));
-      const store = scales === 'half' ? nearestHalf : Math.fround;
-      const low = store(Math.min(...values));
-      const scale = store((Math.max(...values) - low) / (2 ** bits - 1));
-      values.forEach((v, i) => {
-        // The quotient in f32: numbers that lie exactly between two codes are common (0 between -1 and 1).
-        const c = Math.min(Math.max(round(Math.fround((v - low) / (scale || 1))), 0), 2 ** bits - 1);
-        restored.set(c * scale + low, ...places[i]!);
-      });
+    const range = (n: number) => Array.from({ length: n }, (_, i) => i);
+    const code = (places: readonly (readonly [number, number, number])[]) => {
+      const found = onGrid(places.map((p) => x!.get(...p)), o); // biome-ignore format: one line
+      for (const [i, place] of places.entries()) restored.set(found[i]!, ...place);
     };
-    const range = Array.from({ length: group }, (_, i) => i);
-    for (let h = 0; h < H; h++)
-      if (per === 'channel')
-        for (let t = 0; t < T; t += group) for (let d = 0; d < D; d++) code(range.map((i) => [h, t + i, d]));
-      else for (let t = 0; t < T; t++) for (let d = 0; d < D; d += group) code(range.map((i) => [h, t, d + i]));
+    for (let t = 0; t < T; t += o.per === 'channel' ? o.group : 1)
+      if (o.per === 'row') code(range(H).flatMap((h) => range(D).map((d) => [h, t, d] as const)));
+      else
+        for (const h of range(H))
+          for (let d = 0; d < D; d += o.per === 'channel' ? 1 : o.group)
+            code(range(o.group).map((i) => (o.per === 'channel' ? [h, t + i, d] : [h, t, d + i])));
     return { restored };
   },
 
@@ -102,49 +107,42 @@ export const quantOperator = operator({
   },
 });
 
-/** The nearest number with 11 significant bits. */
-function nearestHalf(v: number): number {
-  const step = 2 ** (Math.floor(Math.log2(Math.abs(v) || 1)) - 10);
-  return round(v / step) * step;
-}
-
 /** Uniform quantization as an encoding of a zone. */
 export function quant(given: Partial<QuantParams>): Encoding {
-  const { bits, per, group, scales } = given;
-  const bound = quantOperator({ bits, per, group, scales });
+  const bound = quantOperator(given);
   const o = bound.params;
   if (o.group % 8)
     throw new RangeError(`quant: group is ${o.group}; give a multiple of 8, so that codes fill whole bytes`);
-  const channel = o.per === 'channel';
+  const [channel, joint] = [o.per === 'channel', o.per === 'row'];
   const row = channel ? 'batch' : 'entry';
-  const type: Code['type'] = o.scales === 'half' ? 'half' : 'f32';
   const columns = (D: number) => {
-    if (!channel && D % o.group)
+    if (o.per === 'token' && D % o.group)
       throw new RangeError(
         `quant: group ${o.group} does not divide the head size ${D}; give a divisor, for example 32`,
       );
-    return channel ? D : D / o.group;
+    return channel ? D : joint ? 1 : D / o.group;
   };
-  const planes = planesOf(o.bits).map((plane, i): [string, Code] => [
-    `codes${i}`,
-    {
-      type: 'u8',
-      per: row,
-      dims: (D) => (channel ? [(o.group * plane) / 8, D] : [columns(D), (o.group * plane) / 8]),
-      role: 'payload',
-    },
-  ]);
-  const scale: Code = { type, per: row, dims: (D) => [columns(D)], role: 'scales' };
+  const bytes = (D: number, plane: number) => ((joint ? D : o.group) * plane) / 8;
+  const planes = planesOf(o.bits).map((plane, i): [string, Code] => {
+    const dims = (D: number) => (channel ? [bytes(D, plane), D] : [columns(D), bytes(D, plane)]);
+    return [`codes${i}`, { type: 'u8', per: row, dims, role: 'payload' }];
+  });
+  const type = o.scales === 'half' ? 'half' : 'f32';
+  const scale: Code = { type, per: row, dims: (D) => [columns(D)], role: 'scales', joint };
+  const codes = { ...Object.fromEntries(planes), scale, low: scale };
+  const grain = channel ? o.group : 1;
+  const how = `${o.scales === 'half' ? '' : ' exact scales'}${o.clip === 1 ? '' : ` clip ${o.clip}`}${o.zero ? ' zero' : ''}`;
   return {
     ...bound,
-    name: `quant ${o.bits} per ${o.per} of ${o.group}${o.scales === 'half' ? '' : ' exact scales'}`,
+    name: `quant ${o.bits} per ${o.per} of ${joint ? 'all' : o.group}${how}`,
     stores: 'either',
-    grain: channel ? o.group : 1,
+    grain,
     exact: false,
+    joint,
     bits: o.bits,
-    codes: { ...Object.fromEntries(planes), scale, low: scale },
+    codes,
     write: (g, x) => write(g, x, o),
-    read: (g, codes) => read(g, codes, o),
-    claimedBytes: (entries, D) => entries * D * (o.bits / 8 + 4 / o.group),
+    read: (g, stored) => read(g, stored, o),
+    claimedBytes: claimedOf(codes, grain),
   };
 }

@@ -49,7 +49,7 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
         zones[at + scales]! += n * bytes.scales;
         zones[at + index]! += n * bytes.index;
         byLayer[l]! += n * (bytes.payload + bytes.scales + bytes.index);
-        claimed += method.encodingOf(method.zones[z]!, part).claimedBytes(n, shape.headSize);
+        claimed += method.encodingOf(method.zones[z]!, part).claimedBytes(n, shape.headSize, shape.kvHeads);
       }
       stores[part].forEach((store, s) => {
         const { payload, scales: scaleBytes, index: indexBytes } = entryBytes(store);
