@@ -4,9 +4,11 @@ import { type Budget, checkBudget } from './allocate/amount.ts';
 import type { Attend } from './attend/rows.ts';
 import type { Encoding } from './encode/encoding.ts';
 import { exact } from './encode/exact.ts';
-import { all, type Fetch } from './fetch/fetch.ts';
+import type { Fetch } from './fetch/fetch.ts';
+import { all, oneTier } from './neutral.ts';
 import { type Bound, type Slot, slots } from './operator.ts';
 import type { Pass } from './pass/pass.ts';
+import type { Place } from './place/place.ts';
 import type { Segmentation } from './segment/segmentation.ts';
 import type { Selection } from './select/zones.ts';
 
@@ -26,7 +28,7 @@ export interface Declaration {
   select: Selection;
   compensate: Bound;
   encode: PerZone<Encoding>;
-  place: EachZone<Placement>;
+  place: EachZone<Place>;
   fetch: EachZone<Fetch>;
   attend: Attend;
   /** Further keep lines; what they leave out is as above, and the score is. When two are due the last one runs. */
@@ -67,7 +69,7 @@ export interface Method {
   /** How a zone stores a part. */
   encodingOf(zone: string, part: Part): Encoding;
   /** Where a zone lives, and what is read of it. */
-  placeOf(zone: string): Placement;
+  placeOf(zone: string): Place;
   fetchOf(zone: string): Fetch;
   /** The eight slots for the picture. */
   readonly slots: readonly { slot: Slot; text: string; neutral: boolean }[];
@@ -136,7 +138,7 @@ function assemble<O>(
     return found as Encoding;
   };
   const { place, fetch } = declaration;
-  const placeOf = (zone: string): Placement => ofZone(place, zone) ?? oneTier;
+  const placeOf = (zone: string): Place => ofZone(place, zone) ?? oneTier;
   const fetchOf = (zone: string): Fetch => ofZone(fetch, zone) ?? all;
   const words = Object.entries(given).map(([option, value]) =>
     option === 'keep' ? `keep ${Math.round(Number(value) * 1000) / 10} %` : `${option} ${value}`,

@@ -14,10 +14,15 @@ export interface FitOptions {
 const known = new WeakMap<Model, Map<string, Tensor>>();
 
 /** Every fit that a method's slots declare. */
-export function fitsOf({ declaration, zones, encodingOf }: Method): readonly Fit[] {
-  const { score, allocate, select, compensate, place, fetch, attend } = declaration;
-  const encodings = zones.flatMap((zone) => [encodingOf(zone, 'keys'), encodingOf(zone, 'values')]);
-  const bounds: Bound[] = [score, allocate, select, compensate, ...encodings, place, fetch, attend];
+export function fitsOf({ declaration, zones, encodingOf, placeOf, fetchOf }: Method): readonly Fit[] {
+  const { score, allocate, select, compensate, attend } = declaration;
+  const reading = zones.flatMap((zone) => [
+    encodingOf(zone, 'keys'),
+    encodingOf(zone, 'values'),
+    placeOf(zone),
+    fetchOf(zone),
+  ]);
+  const bounds: Bound[] = [score, allocate, select, compensate, ...reading, attend];
   const found = bounds.flatMap((bound) => bound.fits ?? []);
   return found.filter((fit, i) => found.findIndex((other) => other.name === fit.name) === i);
 }
