@@ -52,6 +52,7 @@ export { representatives } from './place/representatives.ts';
 export { reserved } from './place/reserved.ts';
 export { type Request, type Served, serveTrace } from './place/serve-trace.ts';
 export { type VirtualPages, virtualPages } from './place/virtual-pages.ts';
+export * from './profile.ts';
 export { accumulatedAttention } from './score/accumulated-attention.ts';
 export { averageAttention } from './score/average-attention.ts';
 export { belowAverageCount } from './score/below-average-count.ts';

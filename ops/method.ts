@@ -9,6 +9,7 @@ import { all, oneTier } from './neutral.ts';
 import { type Bound, type Slot, slots } from './operator.ts';
 import type { Pass } from './pass/pass.ts';
 import type { Place } from './place/place.ts';
+import { type Profiles, profileOptions } from './profile.ts';
 import type { Segmentation } from './segment/segmentation.ts';
 import type { Selection } from './select/zones.ts';
 
@@ -51,6 +52,7 @@ export interface About<O> {
   awaits?: string;
   /** Options that a total budget (`keep`, `entries`, `bytes`) takes the place of. */
   total?: readonly (keyof O & string)[];
+  profiles?: Profiles<O>;
 }
 
 export interface Method {
@@ -99,7 +101,9 @@ export function method<O extends object>(
     checkBudget(name, { keep, entries, bytes });
     const budgeted = keep !== undefined || entries !== undefined || bytes !== undefined;
     const kept = Object.fromEntries(
-      Object.entries(defaults).filter(([o]) => !budgeted || !about.total?.includes(o as never)),
+      Object.entries({ ...defaults, ...profileOptions(name, named, about.profiles) }).filter(
+        ([o]) => !budgeted || !about.total?.includes(o as never),
+      ),
     );
     const options = { ...kept, ...named } as O & Budget;
     const declaration = declare(options);

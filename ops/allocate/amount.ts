@@ -3,15 +3,28 @@ import { roundHalfEven } from '../tensor.ts';
 
 export type Amount = number;
 
+/** How a share becomes entries: what leaves is rounded to the nearest number, or what stays is cut down to a whole one, as
+ *  kvpress does, in floating point from the share that leaves (0.1 of 1,000 is 99). */
+export type Rounding = 'nearest' | 'down';
+
 /** Entries of an amount for a prompt of this length. A share is at least one entry, since a head without entries cannot attend. */
-export function entriesOf(amount: Amount, promptLength: number): number {
+export function entriesOf(amount: Amount, promptLength: number, rounding: Rounding = 'nearest'): number {
   if (amount === Number.POSITIVE_INFINITY) return amount;
   if (amount >= 1) return Math.floor(amount);
-  return amount === 0 ? 0 : Math.max(1, promptLength - roundHalfEven(promptLength * (1 - amount)));
+  if (amount === 0) return 0;
+  const leaving = 1 - amount;
+  const staying =
+    rounding === 'down'
+      ? Math.floor(promptLength * (1 - leaving))
+      : promptLength - roundHalfEven(promptLength * leaving);
+  return Math.max(1, staying);
 }
 
 /** A total budget: a share of the prompt, a number of entries for each head, or bytes for the whole cache. */
 export type Budget = { keep?: number; entries?: number; bytes?: number };
+
+/** The budget among a method's options. */
+export const budgetOf = ({ keep, entries, bytes }: Budget): Budget => ({ keep, entries, bytes });
 
 /** Refuses a budget that cannot be meant, naming the method. */
 export function checkBudget(owner: string, { keep, entries, bytes }: Budget): void {

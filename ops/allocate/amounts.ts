@@ -1,6 +1,6 @@
 /** Amounts for zones said by name and by a total, for one head. Allocations differ only in how they spread the total. */
 import type { Allocated, AllocationRequest } from './allocation.ts';
-import { type Amount, type Budget, entriesOf } from './amount.ts';
+import { type Amount, type Budget, entriesOf, type Rounding } from './amount.ts';
 
 /** A share of the total budget, where a number below 1 is a share of the prompt. */
 export interface ShareOfBudget {
@@ -10,24 +10,30 @@ export const ofBudget = (share: number): ShareOfBudget => ({ ofBudget: share });
 export type NamedAmounts = Budget & { readonly [zone: string]: Amount | ShareOfBudget | undefined };
 
 /** Entries for each head that a total budget allows; undefined without one. */
-export function totalEntries({ keep, entries, bytes }: Budget, request: AllocationRequest): number | undefined {
+export function totalEntries(
+  { keep, entries, bytes }: Budget,
+  request: AllocationRequest,
+  rounding?: Rounding,
+): number | undefined {
   if (entries !== undefined) return entriesOf(entries, request.promptLength);
   if (bytes !== undefined) return Math.floor(bytes / (request.bytesPerEntry * request.layers * request.kvHeads));
   if (keep === undefined) return undefined;
-  return keep === 1 ? Number.POSITIVE_INFINITY : entriesOf(keep, request.promptLength);
+  return keep === 1 ? Number.POSITIVE_INFINITY : entriesOf(keep, request.promptLength, rounding);
 }
 
 /** Entries of the zones that are named, those that share the rest of the total, and that rest for each head.
  *  Throws where more is named than the total allows. */
-export function splitAmounts(owner: string, amounts: NamedAmounts, request: AllocationRequest) {
+export function splitAmounts(owner: string, amounts: NamedAmounts, request: AllocationRequest, rounding?: Rounding) {
   const { keep, entries, bytes, ...named } = amounts;
   const fixed = request.zones.filter((zone) => named[zone] !== undefined);
   const sharing = request.zones.filter((zone) => named[zone] === undefined);
-  const total = totalEntries({ keep, entries, bytes }, request);
+  const total = totalEntries({ keep, entries, bytes }, request, rounding);
   const entriesFor = new Map(
     fixed.map((zone) => {
       const n = named[zone]!;
-      return [zone, typeof n === 'number' ? entriesOf(n, request.promptLength) : Math.floor((total ?? 0) * n.ofBudget)];
+      const entries =
+        typeof n === 'number' ? entriesOf(n, request.promptLength, rounding) : Math.floor((total ?? 0) * n.ofBudget);
+      return [zone, entries];
     }),
   );
   const spent = request.reserved + [...entriesFor.values()].reduce((a, b) => a + b, 0);
@@ -44,8 +50,9 @@ export function spreadRest(
   amounts: NamedAmounts,
   request: AllocationRequest,
   spread: (left: number, spent: number) => Float64Array<ArrayBuffer>,
+  rounding?: Rounding,
 ): Allocated {
-  const { fixed, sharing, left } = splitAmounts(owner, amounts, request);
+  const { fixed, sharing, left } = splitAmounts(owner, amounts, request, rounding);
   const everywhere = (n: number) => new Float64Array(request.layers * request.kvHeads).fill(n);
   const out = new Map([...fixed].map(([zone, n]) => [zone, everywhere(n)]));
   const spent = [...fixed.values()].reduce((a, b) => a + b, request.reserved);

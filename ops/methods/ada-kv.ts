@@ -1,21 +1,27 @@
 /** AdaKV: SnapKV's vote, with the heads of a layer sharing one budget by score. */
 import { acrossHeads } from '../allocate/across-heads.ts';
+import { budgetOf } from '../allocate/amount.ts';
 import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
+import { asPress } from '../profile.ts';
 import { windowAttention } from '../score/window-attention.ts';
+import { kvpressVote, type Reduce, vote } from '../score/window-vote.ts';
 import { last } from '../select/last.ts';
 import { top } from '../select/top.ts';
 import { zones } from '../select/zones.ts';
 
 export const adaKV = method(
   'AdaKV',
-  { entries: 1024, window: 32, kernel: 7, pool: 'max' as 'max' | 'mean' | 'none', floor: 0.2 },
+  { entries: 1024, ...vote, reduce: 'mean' as Reduce, floor: 0.2, floorOf: 'zone' as 'zone' | 'head', ...asPress },
   (o) => ({
     when: 'prompt',
-    score: windowAttention({ window: o.window, kernel: o.kernel, pool: o.pool, reduce: 'mean' }),
-    allocate: acrossHeads({ keep: o.keep, entries: o.entries, bytes: o.bytes, recent: o.window }, { floor: o.floor }),
+    score: windowAttention({ window: o.window, kernel: o.kernel, pool: o.pool, reduce: o.reduce }),
+    allocate: acrossHeads(
+      { ...budgetOf(o), recent: o.window },
+      { floor: o.floor, floorOf: o.floorOf, rounding: o.rounding },
+    ),
     select: zones({ recent: last, heavy: top }),
     compensate: nothing,
     encode: exact,
@@ -23,5 +29,10 @@ export const adaKV = method(
     fetch: all,
     attend: rows(),
   }),
-  { paper: 'arXiv:2407.11550', checked: 'kvpress', total: ['entries'] },
+  {
+    paper: 'arXiv:2407.11550',
+    checked: 'kvpress 0.5.5, entry by entry',
+    total: ['entries'],
+    profiles: { kvpress: { ...kvpressVote, floorOf: 'head', rounding: 'down' } },
+  },
 );

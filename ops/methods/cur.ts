@@ -1,20 +1,22 @@
 /** CUR: entries stay whose keys and values are long among their neighbours. */
+import { budgetOf } from '../allocate/amount.ts';
 import { uniform } from '../allocate/uniform.ts';
 import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
+import { asPress, nowAndThen, onceAsKvpress } from '../profile.ts';
 import { localNorms } from '../score/local-norms.ts';
 import { top } from '../select/top.ts';
 import { zones } from '../select/zones.ts';
 
 export const cur = method(
   'CUR',
-  { kept: 0.2, local: 16, sinks: 4 },
+  { kept: 0.2, local: 16, sinks: 4, when: nowAndThen, ...asPress },
   (o) => ({
-    when: ['prompt', { every: 512 }],
+    when: o.when,
     score: localNorms({ local: o.local, sinks: o.sinks }),
-    allocate: uniform({ keep: o.keep, entries: o.entries, bytes: o.bytes, kept: o.kept }),
+    allocate: uniform({ ...budgetOf(o), kept: o.kept }, { rounding: o.rounding }),
     select: zones({ kept: top }),
     compensate: nothing,
     encode: exact,
@@ -22,5 +24,10 @@ export const cur = method(
     fetch: all,
     attend: rows(),
   }),
-  { paper: 'arXiv:2509.15038', checked: 'kvpress', total: ['kept'] },
+  {
+    paper: 'arXiv:2509.15038',
+    checked: 'kvpress 0.5.5, entry by entry',
+    total: ['kept'],
+    profiles: { kvpress: onceAsKvpress },
+  },
 );

@@ -1,10 +1,12 @@
 /** DuoAttention: retrieval heads keep everything, the others stream with sinks and a window. */
+import { budgetOf } from '../allocate/amount.ts';
 import { byHeadClass } from '../allocate/by-head-class.ts';
 import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
 import { passkeyHeads } from '../fit/passkey-heads.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
+import { always } from '../profile.ts';
 import { first } from '../select/first.ts';
 import { last } from '../select/last.ts';
 import { rest } from '../select/rest.ts';
@@ -12,14 +14,14 @@ import { zones } from '../select/zones.ts';
 
 export const duoAttention = method(
   'DuoAttention',
-  { retrieval: 0.5, sinks: 64, recent: 256 },
+  { retrieval: 0.5, sinks: 64, recent: 256, when: always, profile: 'paper' as 'paper' | 'kvpress' },
   (o) => ({
-    when: ['chunk', 'step'],
+    when: o.when,
     score: nothing,
     allocate: byHeadClass(
       passkeyHeads({ share: o.retrieval, sinks: o.sinks, recent: o.recent }),
       { retrieval: { sinks: 0, recent: 0 }, streaming: { sinks: o.sinks, recent: o.recent, body: 0 } },
-      { keep: o.keep, entries: o.entries, bytes: o.bytes },
+      { ...budgetOf(o) },
     ),
     select: zones({ sinks: first, recent: last, body: rest }),
     compensate: nothing,
@@ -30,8 +32,9 @@ export const duoAttention = method(
   }),
   {
     paper: 'arXiv:2410.10819',
-    checked: "authors' code",
+    checked: "authors' code; kvpress 0.5.5, entry by entry",
     total: ['recent'],
+    profiles: { kvpress: { sinks: 128, when: ['prompt'] } },
     departures: ['head classes by attention on pass-keys, not by trained gates'],
   },
 );

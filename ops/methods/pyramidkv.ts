@@ -1,24 +1,24 @@
 /** PyramidKV: SnapKV's vote, with more room in early layers than in late ones. */
-import { pyramid } from '../allocate/pyramid.ts';
+import { budgetOf } from '../allocate/amount.ts';
+import { pyramid, type Steps } from '../allocate/pyramid.ts';
 import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
+import type { Profile } from '../profile.ts';
 import { windowAttention } from '../score/window-attention.ts';
+import { authorsVote, kvpressVote, vote } from '../score/window-vote.ts';
 import { last } from '../select/last.ts';
 import { top } from '../select/top.ts';
 import { zones } from '../select/zones.ts';
 
 export const pyramidKV = method(
   'PyramidKV',
-  { entries: 1024, window: 32, kernel: 7, pool: 'max' as 'max' | 'mean' | 'none', steepness: 20 },
+  { entries: 1024, ...vote, steepness: 20, steps: 'sum' as Steps, profile: 'paper' as Profile },
   (o) => ({
     when: 'prompt',
-    score: windowAttention({ window: o.window, kernel: o.kernel, pool: o.pool }),
-    allocate: pyramid(
-      { keep: o.keep, entries: o.entries, bytes: o.bytes, recent: o.window },
-      { steepness: o.steepness },
-    ),
+    score: windowAttention({ window: o.window, kernel: o.kernel, pool: o.pool, reduce: o.reduce }),
+    allocate: pyramid({ ...budgetOf(o), recent: o.window }, { steepness: o.steepness, steps: o.steps }),
     select: zones({ recent: last, heavy: top }),
     compensate: nothing,
     encode: exact,
@@ -28,8 +28,12 @@ export const pyramidKV = method(
   }),
   {
     paper: 'arXiv:2406.02069',
-    checked: 'kvpress',
+    checked: 'kvpress 0.5.5, entry by entry',
     departures: ['amounts of layers rounded by largest remainder'],
     total: ['entries'],
+    profiles: {
+      authors: { entries: 2048, ...authorsVote, steps: 'whole step' },
+      kvpress: { ...kvpressVote, steps: 'each layer' },
+    },
   },
 );

@@ -13,7 +13,7 @@ import { zones } from '../select/zones.ts';
 
 export const razorAttention = method(
   'RazorAttention',
-  { echo: 0.01, induction: 0.14, sinks: 4, recent: 251 },
+  { echo: 0.01, induction: 0.14, sinks: 4, recent: 251, counted: true, profile: 'paper' as 'paper' | 'authors' },
   (o) => ({
     when: 'prompt',
     score: nothing,
@@ -23,7 +23,7 @@ export const razorAttention = method(
       { keep: o.keep, entries: o.entries, bytes: o.bytes },
     ),
     select: zones({ sinks: first, recent: last, body: rest }),
-    compensate: meanEntry({ zone: 'mean' }),
+    compensate: meanEntry({ zone: 'mean', counted: o.counted }),
     encode: exact,
     place: oneTier,
     fetch: all,
@@ -34,5 +34,6 @@ export const razorAttention = method(
     paper: 'arXiv:2407.15891',
     departures: ['head classes from 512 tokens'],
     total: ['recent'],
+    profiles: { authors: { counted: false } },
   },
 );

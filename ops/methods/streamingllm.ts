@@ -1,4 +1,5 @@
 /** StreamingLLM: the first tokens stay as attention sinks, beside a window of the newest. */
+import { budgetOf } from '../allocate/amount.ts';
 import { uniform } from '../allocate/uniform.ts';
 import { absolute, contiguous } from '../attend/positions.ts';
 import { rows } from '../attend/rows.ts';
@@ -6,17 +7,18 @@ import { exact } from '../encode/exact.ts';
 import { beforeRotary, pipe } from '../encode/pipe.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
+import { always, asPress, onceAsKvpress } from '../profile.ts';
 import { first } from '../select/first.ts';
 import { last } from '../select/last.ts';
 import { zones } from '../select/zones.ts';
 
 export const streamingLLM = method(
   'StreamingLLM',
-  { sinks: 4, recent: 512, positions: 'contiguous' as 'contiguous' | 'absolute' },
+  { sinks: 4, recent: 512, positions: 'contiguous' as 'contiguous' | 'absolute', when: always, ...asPress },
   (o) => ({
-    when: ['chunk', 'step'],
+    when: o.when,
     score: nothing,
-    allocate: uniform({ sinks: o.sinks, recent: o.recent, keep: o.keep, entries: o.entries, bytes: o.bytes }),
+    allocate: uniform({ sinks: o.sinks, recent: o.recent, ...budgetOf(o) }, { rounding: o.rounding }),
     select: zones({ sinks: first, recent: last }),
     compensate: nothing,
     encode: { keys: pipe(beforeRotary, exact), values: exact },
@@ -24,5 +26,10 @@ export const streamingLLM = method(
     fetch: all,
     attend: rows({ at: { contiguous, absolute }[o.positions] }),
   }),
-  { paper: 'arXiv:2309.17453', checked: "authors' code", total: ['recent'] },
+  {
+    paper: 'arXiv:2309.17453',
+    checked: "authors' code; kvpress 0.5.5, entry by entry",
+    total: ['recent'],
+    profiles: { kvpress: { ...onceAsKvpress, positions: 'absolute' } },
+  },
 );

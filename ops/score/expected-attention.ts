@@ -26,6 +26,7 @@ export const expectedAttention = operator({
       unit: 'queries',
       note: 'last queries from which mean and covariance are taken',
     }),
+    skip: count({ default: 0, unit: 'queries', note: 'first of those queries, which take no part' }),
     sinks: count({ default: 4, note: 'first keys that take no part; a rule keeps them' }),
     covariance: flag(true, 'use the spread of the queries, not only their mean'),
     values: flag(true, 'multiply with the length of the value'),
@@ -41,9 +42,9 @@ export const expectedAttention = operator({
   outputs: { score: f32(['Hkv', 'T']) },
   cost: ({ Hq = 1, Q = 1, T = 1, D = 1 }) => ({ flops: 2 * Hq * Q * T * D, bytes: 4 * Hq * T * D }),
 
-  graph(g, { queries, keys, values, turn }, { sinks, covariance, values: useValues }) {
+  graph(g, { queries, keys, values, turn }, { sinks, skip, covariance, values: useValues }) {
     const D = g.sizes.D!;
-    const future = g.matMul(queries!, turn!); // [Hq, Q, D]
+    const future = g.matMul(behind(g, queries!, skip), turn!); // [Hq, Q, D]
     const mean = g.reduceMean(future, 'Q', true); // [Hq, 1, D]
     const columns = g.transpose(keys!, [0, 2, 1]); // [Hkv, D, T]
     const onKeys = (x: Value, rows: string | number): Value => {
@@ -60,16 +61,18 @@ export const expectedAttention = operator({
     return { score: useValues ? g.mul(perKey, g.sqrt(g.reduceSumSquare(values!, 'D'))) : perKey };
   },
 
-  reference({ queries, keys, values, turn }, { sinks, covariance, values: useValues }) {
-    const [Hq, Q, D] = queries!.dims as [number, number, number];
+  reference({ queries, keys, values, turn }, { sinks, skip, covariance, values: useValues }) {
+    const [Hq, Q] = queries!.dims as [number, number];
+    const D = keys!.dims[2]!;
     const [Hkv, T] = keys!.dims as [number, number];
     const expected = Array.from({ length: Hq }, (_, h) => {
       const rows = rowsOf(keys!, Math.floor((h * Hkv) / Hq));
-      const turned = rowsOf(queries!, h).map((row) => row.map((_, d) => sumOf(row.map((v, e) => v * turn!.get(e, d)))));
+      const counted = rowsOf(queries!, h).slice(Math.min(skip, Q - 1));
+      const turned = counted.map((row) => row.map((_, d) => sumOf(row.map((v, e) => v * turn!.get(e, d)))));
       const exponents = rows.map((key) => {
         const products = turned.map((query) => sumOf(query.map((v, d) => v * key[d]!)) / Math.sqrt(D));
-        const mean = sumOf(products) / Q;
-        return covariance ? mean + sumOf(products.map((p) => (p - mean) ** 2)) / Q / 2 : mean;
+        const mean = sumOf(products) / products.length;
+        return covariance ? mean + sumOf(products.map((p) => (p - mean) ** 2)) / products.length / 2 : mean;
       });
       return [...exponents.slice(0, sinks).map(() => 0), ...softmaxOf(exponents.slice(sinks))];
     });
@@ -88,6 +91,13 @@ export const expectedAttention = operator({
   },
   tolerance: 1e-4,
 });
+
+/** The queries [Hq, Q, D] without the first ones, but for the last. */
+function behind(g: GraphBuilder, queries: Value, skip: number): Value {
+  if (skip === 0) return queries;
+  const last = g.sub(g.slice(g.shape(queries), 0, 1, 2, 1), g.constant('i64', [1], [1])); // i64 [1]
+  return g.slice(queries, 'Q', g.min(g.constant('i64', [skip], [1]), last), 2 ** 31, 'Q');
+}
 
 /** 1 for all but the first `sinks` entries [Hkv, T], which are in time order. */
 function beyondSinks(g: GraphBuilder, keys: Value, sinks: number): Value {

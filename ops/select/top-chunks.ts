@@ -4,8 +4,8 @@
 import type { Rule } from './rule.ts';
 
 /** Whole chunks of `length` positions while they fit into the amount; of equal means the earlier one. Where not even the
- *  best fits, its first entries. */
-export function topChunks(length: number): Rule {
+ *  best fits, its first entries. With `by: 'chunks'` a chunk that is not full takes as much of the amount as a full one. */
+export function topChunks(length: number, { by = 'entries' }: { by?: 'entries' | 'chunks' } = {}): Rule {
   if (!(Number.isInteger(length) && length >= 1))
     throw new RangeError(`top-chunks: length is ${length}; give a whole number of entries from 1`);
   const name = `top chunks of ${length}`;
@@ -28,10 +28,11 @@ export function topChunks(length: number): Rule {
       const best = [...chunks.values()].sort((a, b) => mean(b) - mean(a) || a.at - b.at);
       let left = amount;
       for (const [rank, { entries }] of best.entries()) {
-        if (entries.length > left && rank > 0) break;
+        const cost = by === 'chunks' ? length : entries.length;
+        if (cost > left && rank > 0) break;
         entries.sort((a, b) => position[a]! - position[b]!);
         for (const i of entries.slice(0, left)) taken[i] = 1;
-        left -= entries.length;
+        left -= cost;
       }
     },
   };

@@ -27,7 +27,14 @@ export function ideaOf(text: string): string {
 
 const paperLink = (paper: string) =>
   /^arXiv:/.test(paper) ? `[${paper}](https://arxiv.org/abs/${paper.slice(6)})` : paper || 'none: a baseline';
-const value = (v: unknown): string => (Array.isArray(v) ? `[${v.map(value).join(', ')}]` : String(v));
+function value(v: unknown): string {
+  if (Array.isArray(v)) return `[${v.map(value).join(', ')}]`;
+  return typeof v === 'object' && v !== null ? settings(v) : String(v);
+}
+const settings = (of: object): string =>
+  Object.entries(of)
+    .map(([name, v]) => `${name} ${value(v)}`)
+    .join(', ');
 
 function range(param: Param): string {
   if (param.type === 'choice') return param.choices.join(', ');
@@ -74,6 +81,9 @@ function methodText(list: string, name: string, path: string, factory: MethodFac
     ...loud.map((text) => `- ${text}`),
     ...(moments.length ? [`- when: ${moments.join(', ')}`] : []),
     `- options: ${options.join(', ') || 'none'}`,
+    ...Object.entries((about.profiles ?? {}) as Record<string, object>).map(
+      ([profile, of]) => `- profile ${profile}: ${settings(of)}`,
+    ),
     `- paper: ${paperLink(about.paper)}`,
     ...(about.awaits ? [`- awaits: ${about.awaits}`] : []),
     ...(about.checked ? [`- checked against: ${about.checked}`] : []),
@@ -110,7 +120,8 @@ export function opsReadme(): string {
     '# Methods and operators',
     `A method fills eight slots with operators. There are ${methodTexts.length} methods and ${operatorTexts.length} operators. ` +
       'Slots that a method leaves neutral are not listed. Every selection method also takes a total budget: `keep` (share of ' +
-      'the prompt), `entries` (for each head) or `bytes` (for the whole cache).',
+      'the prompt), `entries` (for each head) or `bytes` (for the whole cache). Where the paper, its ' +
+      "authors' code and kvpress differ, the option `profile` takes the settings of one of them; the paper's are the default.",
     '## Methods',
     ...methodTexts,
     '## Declared methods',

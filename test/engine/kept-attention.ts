@@ -193,7 +193,7 @@ interface Windows {
 /** Where positions alone decide, a query of a chunk sees what it would see if tokens came one by one. */
 function windowsOf({ method, allocated }: Sequence): Windows | undefined {
   const { keys, values } = method.declaration.select;
-  if (method.when.length === 0 || keys !== values || keys.some(({ rule }) => !rule.byPosition)) return undefined;
+  if (!method.when.includes('chunk') || keys !== values || keys.some(({ rule }) => !rule.byPosition)) return undefined;
   const windows = { first: 0, last: 0 };
   for (const { zone, rule } of keys)
     windows[rule.byPosition as 'first' | 'last'] += rule.amount ?? allocated!.get(zone)![0]!;
