@@ -72,12 +72,12 @@ test('the strip counts tokens up to the step that is shown', () => {
 test('share of sinks and strongest head are those of the step that is shown', () => {
   const column = h2o.log.get('sink.mass')!;
   for (const step of [0, 13, 40]) {
-    const drawing = encodeSinks(h2o, step)!;
+    const drawing = encodeSinks(h2o, [step, step])!;
     const row = Array.from(column.data.subarray(step * 24, (step + 1) * 24));
     assert.equal(drawing.sinkShare, row.filter((mass) => mass > 0.3).length / 24);
     assert.equal(drawing.strongest.mass, Math.max(...row));
     assert.match(
-      words(describeSinks(h2o, step, drawing, undefined, undefined)),
+      words(describeSinks(h2o, [step, step], drawing, undefined, undefined)),
       new RegExp(`^Step ${step}: ${Math.round(drawing.sinkShare * 100)} % of heads`),
     );
   }
@@ -201,7 +201,7 @@ test('a method that stores rows exactly says so, with a cell that changes it', (
 test('before the first run every panel says what it waits for and offers a cell', () => {
   const empty = [
     describeTokenStrip(undefined, [], undefined, theme.ink),
-    describeSinks(undefined, 0, undefined, undefined, undefined),
+    describeSinks(undefined, [0, 0], undefined, undefined, undefined),
     describeEviction(undefined, 0, undefined, undefined, undefined, theme),
     describeMemory(undefined, undefined, 'held'),
     describeHeavy(undefined, 0, undefined, undefined, undefined, undefined, true),
@@ -234,7 +234,7 @@ test('while the prompt is read, panels count its tokens and do not say that anyt
   const run = shownRun(store)!;
   const map = encodeEviction(run, 0, undefined, wholeMap(run));
   const said = [
-    describeSinks(run, 0, encodeSinks(run, 0), undefined, undefined),
+    describeSinks(run, [0, 0], encodeSinks(run, [0, 0]), undefined, undefined),
     describeMemory(run, encodeMemory(run, 0), 'held'),
     describeHeavy(run, 0, encodeHeavy(run), undefined, undefined, undefined, true),
     describeEviction(run, 0, map, undefined, undefined, theme),

@@ -4,11 +4,11 @@ import { quoted } from '../../draw/words.ts';
 import { promptRead, type Run } from '../../store/run.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
 import { type Phrase, type Said, saysNoRun, saysNotRecorded, saysReading, tableOf } from '../words.ts';
-import { type SinkDrawing, sinkThreshold } from './encode.ts';
+import { type SinkDrawing, sinkRows } from './encode.ts';
 
 export function describeSinks(
   run: Run | undefined,
-  step: number,
+  [from, step]: readonly [number, number],
   drawing: SinkDrawing | undefined,
   head: { layer: number; queryHead: number } | undefined,
   token: { position: number; received: number } | undefined,
@@ -22,14 +22,21 @@ export function describeSinks(
   if (!drawing && read !== undefined) return saysReading(run, read);
   if (!drawing)
     return saysNotRecorded(run.info.method.name, 'This run sends no attention. Generate with record: true.');
-  const { layers, queryHeads, mass, strongest, sinkCount } = drawing;
+  const { layers, queryHeads, mass, values, strongest, sinkCount, threshold, others, measure } = drawing;
+  const when = from === step ? `Step ${step}` : `Steps ${from} to ${step}, mean`;
   const phrases: Phrase[] = [
-    { text: `Step ${step}: ` },
+    { text: `${when}: ` },
     { text: percent(drawing.sinkShare), strong: true },
     {
-      text: ` of heads are sinks (ε ${sinkThreshold}); strongest layer ${strongest.layer} head ${strongest.queryHead} with ${fixed(strongest.mass, 2)} on tokens 0–${sinkCount - 1}.`,
+      text: ` of heads are sinks (ε ${threshold}); strongest layer ${strongest.layer} head ${strongest.queryHead} with ${fixed(strongest.mass, 2)} on tokens 0–${sinkCount - 1}.`,
     },
   ];
+  if (others.length && !head) {
+    const [first] = others;
+    phrases.push({
+      text: ` Token ${quoted(first!.position, run.texts[first!.position]?.text)} is a sink of ${first!.heads} heads too${others.length > 1 ? `, ${others.length - 1} more` : ''}.`,
+    });
+  }
   if (head) {
     const own = mass[head.layer * queryHeads + head.queryHead]!;
     phrases.push({ text: ` Layer ${head.layer} head ${head.queryHead}: ${fixed(own, 2)}` });
@@ -40,16 +47,17 @@ export function describeSinks(
     });
   }
   return {
-    subtitle: `first ${sinkCount} tokens`,
+    subtitle: `${{ mass: `first ${sinkCount} tokens`, rate: `most received by one of the first ${sinkCount}`, entropy: `entropy, 0 to ${fixed(drawing.most, 1)} nats` }[measure]}${drawing.sorted ? ', sorted' : ''}`,
     caption: phrases,
     table: () =>
       tableOf(
         ['layer', ...Array.from({ length: queryHeads }, (_, h) => `head ${h}`)],
         Array.from({ length: layers }, (_, l) => [
           String(l),
-          ...Array.from({ length: queryHeads }, (_, h) => fixed(mass[l * queryHeads + h]!, 3)),
+          ...Array.from({ length: queryHeads }, (_, h) => fixed(values[l * queryHeads + h]!, 3)),
         ]),
       ),
+    data: () => sinkRows(run, [from, step]),
     facts: {
       sinkShare: drawing.sinkShare,
       strongestMass: strongest.mass,

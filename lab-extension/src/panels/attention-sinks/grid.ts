@@ -12,19 +12,35 @@ export interface HeadGrid {
   cell: { width: number; height: number };
   layers: number;
   queryHeads: number;
+  /** Query head in each column of a layer, and the column of each head, [layers, queryHeads]. */
+  order: Uint16Array;
+  place: Uint16Array;
 }
 
 /** Fits the grid into a rectangle with cells of whole device pixels. */
-export function fitGrid(surface: Surface, room: Rect, layers: number, queryHeads: number, tall: boolean): HeadGrid {
+export function fitGrid(
+  surface: Surface,
+  room: Rect,
+  { layers, queryHeads, order }: Pick<SinkDrawing, 'layers' | 'queryHeads' | 'order'>,
+  tall: boolean,
+): HeadGrid {
   const size = (length: number, count: number, most: number) =>
     Math.max(2, Math.min(most * surface.density, Math.floor((length * surface.density) / count))) / surface.density;
   const [columns, rows] = tall ? [queryHeads, layers] : [layers, queryHeads];
   const cell = { width: size(room.width, columns, 24), height: size(room.height, rows, 16) };
-  return { rect: { ...room, width: columns * cell.width, height: rows * cell.height }, tall, cell, layers, queryHeads };
+  const place = new Uint16Array(order.length);
+  for (const [i, head] of order.entries()) place[Math.floor(i / queryHeads) * queryHeads + head] = i % queryHeads;
+  const rect = { ...room, width: columns * cell.width, height: rows * cell.height };
+  return { rect, tall, cell, layers, queryHeads, order, place };
 }
 
-export function headRect({ rect, tall, cell }: HeadGrid, layer: number, queryHead: number): Rect {
-  const [column, row] = tall ? [queryHead, layer] : [layer, queryHead];
+export function headRect({ place, queryHeads, ...grid }: HeadGrid, layer: number, queryHead: number): Rect {
+  return cellRect(grid, layer, place[layer * queryHeads + queryHead]!);
+}
+
+/** Where the n-th place of a layer lies, whichever head stands there. */
+function cellRect({ rect, tall, cell }: Pick<HeadGrid, 'rect' | 'tall' | 'cell'>, layer: number, nth: number): Rect {
+  const [column, row] = tall ? [nth, layer] : [layer, nth];
   return { x: rect.x + column * cell.width, y: rect.y + row * cell.height, width: cell.width, height: cell.height };
 }
 
@@ -32,9 +48,9 @@ export function headRect({ rect, tall, cell }: HeadGrid, layer: number, queryHea
 export function headAt(grid: HeadGrid, x: number, y: number): { layer: number; queryHead: number } | undefined {
   const column = Math.floor((x - grid.rect.x) / grid.cell.width);
   const row = Math.floor((y - grid.rect.y) / grid.cell.height);
-  const [layer, queryHead] = grid.tall ? [row, column] : [column, row];
-  return layer >= 0 && layer < grid.layers && queryHead >= 0 && queryHead < grid.queryHeads
-    ? { layer, queryHead }
+  const [layer, nth] = grid.tall ? [row, column] : [column, row];
+  return layer >= 0 && layer < grid.layers && nth >= 0 && nth < grid.queryHeads
+    ? { layer, queryHead: grid.order[layer * grid.queryHeads + nth]! }
     : undefined;
 }
 
@@ -44,7 +60,7 @@ export function drawGrid(surface: Surface, theme: Theme, grid: HeadGrid, drawing
   for (let layer = 0; layer < grid.layers; layer++)
     for (let head = 0; head < grid.queryHeads; head++) {
       const { x, y, width, height } = headRect(grid, layer, head);
-      context.fillStyle = theme.rampCss[rampIndex(drawing.mass[layer * grid.queryHeads + head]!)]!;
+      context.fillStyle = theme.rampCss[rampIndex(drawing.values[layer * grid.queryHeads + head]! / drawing.most)]!;
       context.fillRect(x, y, width - gap, height - gap);
     }
   context.strokeStyle = theme.rule;
@@ -57,19 +73,20 @@ function drawLabels(
   surface: Surface,
   theme: Theme,
   grid: HeadGrid,
-  { kvHeads, queryHeads, layers }: SinkDrawing,
+  { kvHeads, queryHeads, layers, sorted }: SinkDrawing,
 ): void {
   const { rect, cell, tall } = grid;
   const group = queryHeads / kvHeads;
   const small = { size: 10, colour: theme.ink3 } as const;
-  const everyHead = (tall ? cell.width : cell.height) >= 10;
+  const everyHead = !sorted && (tall ? cell.width : cell.height) >= 10;
   for (let head = 0; head < queryHeads; head++) {
     if (!everyHead) break;
     const { x, y } = headRect(grid, 0, head);
     if (tall) drawText(surface, theme, String(head), x + cell.width / 2, rect.y - 8, { ...small, align: 'center' });
     else drawText(surface, theme, String(head), rect.x - 6, y + cell.height / 2, { ...small, align: 'right' });
   }
-  for (let kv = 0; kv < kvHeads; kv++) {
+  if (sorted && tall) drawText(surface, theme, 'most first', rect.x, rect.y - 8, small);
+  for (let kv = 0; kv < kvHeads && !sorted; kv++) {
     const start = headRect(grid, 0, kv * group);
     const length = (tall ? cell.width : cell.height) * group;
     const middle = (tall ? start.x : start.y) + length / 2;
@@ -96,7 +113,7 @@ function drawLabels(
     }
   }
   for (const layer of indexTicks(layers, 5)) {
-    const { x, y } = headRect(grid, layer, 0);
+    const { x, y } = cellRect(grid, layer, 0);
     if (tall)
       drawText(surface, theme, String(layer), rect.x - 6, y + cell.height / 2, { colour: theme.ink3, align: 'right' });
     else
@@ -118,7 +135,8 @@ export function markHead(
 ): void {
   const { layer, queryHead, kvHead } = selection;
   if (layer === undefined || layer >= grid.layers) return;
-  if (kvHead !== undefined) {
+  const sorted = grid.order.some((head, i) => head !== i % grid.queryHeads);
+  if (kvHead !== undefined && !sorted) {
     const group = grid.queryHeads / kvHeads;
     const first = headRect(grid, layer, kvHead * group);
     const length = {

@@ -1,15 +1,25 @@
 /** Attention sinks: where the dark begins; in a wide panel also since when, and which tokens receive. */
-import { areaScales, createAxes, type PlotArea } from '../../draw/axes.ts';
+import { areaScales, type PlotArea } from '../../draw/axes.ts';
 import { drawLine, drawRampKey, drawSeries, drawText, textWidth } from '../../draw/marks.ts';
-import { linearScale, movingMean, roundTicks } from '../../draw/scale.ts';
-import { clearSurface, createSurface, type Rect, type Surface } from '../../draw/surface.ts';
+import { createPlot, drawGridLines } from '../../draw/plot.ts';
+import { fixed, linearScale, movingMean, roundTicks } from '../../draw/scale.ts';
+import type { Rect, Surface } from '../../draw/surface.ts';
 import { faded, type Theme } from '../../draw/theme.ts';
 import { tokenWord } from '../../draw/words.ts';
 import type { Run } from '../../store/run.ts';
-import { selected, shownRun, shownStep } from '../../store/store.ts';
-import { followPointer, type PanelKind } from '../panel.ts';
+import { type Store, selected, shownRange, shownRun } from '../../store/store.ts';
+import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { describeSinks } from './describe.ts';
-import { encodeSinks, receivedBy, sinkSeries } from './encode.ts';
+import {
+  encodeSinks,
+  plainView,
+  receivedBy,
+  type SinkMeasure,
+  type SinkView,
+  sinkMeasures,
+  sinkSeries,
+  thresholds,
+} from './encode.ts';
 import { drawGrid, fitGrid, type HeadGrid, headAt, markHead } from './grid.ts';
 
 export const attentionSinks: PanelKind = {
@@ -17,28 +27,45 @@ export const attentionSinks: PanelKind = {
   title: 'Attention sinks',
   restMs: 95,
   mount(host, { store, redraw }) {
-    const surface = createSurface(host);
-    const axes = createAxes(host, redraw);
+    const plot = createPlot(host, redraw);
+    const { surface } = plot;
+    let view: SinkView = { ...plainView };
     let grid: HeadGrid | undefined;
+    const change = (part: Partial<SinkView>) => {
+      view = { ...view, ...part };
+      redraw();
+    };
+    const controls = createControls(view, change);
     followPointer(host, (x, y) => grid && headAt(grid, x, y), store);
     return {
+      controls: controls.node,
+      keys: {
+        s: { does: 'sort heads by what is shaded', press: () => change({ sorted: !view.sorted }) },
+        m: {
+          does: 'next measure: mass, rate, entropy',
+          press: () =>
+            change({ measure: sinkMeasures[(sinkMeasures.indexOf(view.measure) + 1) % sinkMeasures.length]! }),
+        },
+      },
       draw(theme) {
-        clearSurface(surface);
+        plot.clear();
+        controls.show(view, surface.width >= 420);
         const run = shownRun(store);
         const wide = surface.width >= 420;
-        const step = run ? shownStep(store, run) : 0;
-        const drawing = run && encodeSinks(run, step);
+        const range = run ? stepsOf(store, run) : ([0, 0] as const);
+        const step = range[1];
+        const drawing = run && encodeSinks(run, range, view);
         if (!run || !drawing) {
           grid = undefined;
           drawEmptyGrid(surface, theme, wide);
-          axes.set([], surface, theme);
-          return describeSinks(run, step, drawing, undefined, undefined);
+          plot.areas([], theme);
+          return describeSinks(run, range, drawing, undefined, undefined);
         }
-        const { layers, queryHeads, kvHeads } = run.info.model;
+        const { kvHeads } = run.info.model;
         const room: Rect = wide
           ? { x: 52, y: 18, width: surface.width - 52 - 44, height: Math.min(126, surface.height * 0.4) }
           : { x: 22, y: 32, width: surface.width - 26, height: surface.height - 32 - 24 };
-        grid = fitGrid(surface, room, layers, queryHeads, !wide);
+        grid = fitGrid(surface, room, drawing, !wide);
         drawGrid(surface, theme, grid, drawing);
         const pointed = selected(store);
         markHead(
@@ -54,19 +81,27 @@ export const attentionSinks: PanelKind = {
           queryHead: pointed.queryHead ?? drawing.strongest.queryHead,
         };
         if (wide) {
-          drawVerticalKey(surface, theme, {
+          drawVerticalKey(surface, theme, drawing, {
             x: grid.rect.x + grid.rect.width + 14,
             y: grid.rect.y,
             width: 7,
             height: grid.rect.height,
           });
           const areas = wideAreas(run, surface, grid.rect.y + grid.rect.height + 44);
-          axes.set(areas, surface, theme);
+          plot.areas(areas, theme);
           drawSince(surface, theme, run, step, areas[0]!, chosen);
           drawReceived(surface, theme, run, areas[1]!, chosen, pointed.position);
         } else {
-          axes.set([], surface, theme);
-          drawRampKey(surface, theme, grid.rect.x, surface.height - 8, '0', '1', Math.min(90, surface.width - 70));
+          plot.areas([], theme);
+          drawRampKey(
+            surface,
+            theme,
+            grid.rect.x,
+            surface.height - 8,
+            '0',
+            keyEnd(drawing),
+            Math.min(90, surface.width - 70),
+          );
         }
         const head =
           pointed.layer !== undefined && pointed.queryHead !== undefined
@@ -75,7 +110,7 @@ export const attentionSinks: PanelKind = {
         const received = receivedBy(run, chosen.layer, chosen.queryHead)?.values[pointed.position ?? -1];
         return describeSinks(
           run,
-          step,
+          range,
           drawing,
           head,
           received === undefined ? undefined : { position: pointed.position!, received },
@@ -94,10 +129,50 @@ export const attentionSinks: PanelKind = {
           kvHead: undefined,
         };
       },
-      dispose: () => axes.dispose(),
+      dispose: () => plot.dispose(),
     };
   },
 };
+
+/** The steps that the grid speaks of: one, or the range that is held. */
+function stepsOf(store: Store, run: Run): readonly [number, number] {
+  const [from, to] = shownRange(store, run);
+  return store.clock.mode === 'range' ? [from, to] : [to, to];
+}
+
+function createControls(first: SinkView, change: (part: Partial<SinkView>) => void) {
+  const node = document.createElement('span');
+  node.className = 'kvlab-choices';
+  const measures = segmented<SinkMeasure>(
+    'Shade by',
+    [
+      { value: 'mass', text: 'Mass' },
+      { value: 'rate', text: 'Rate' },
+      { value: 'entropy', text: 'Entropy' },
+    ],
+    first.measure,
+    (measure) => change({ measure }),
+  );
+  const sort = document.createElement('button');
+  sort.type = 'button';
+  sort.textContent = 'Sort';
+  sort.title = 'Heads of a layer by what is shaded, most first (s)';
+  sort.addEventListener('click', () => change({ sorted: sort.getAttribute('aria-pressed') !== 'true' }));
+  const epsilon = document.createElement('select');
+  epsilon.setAttribute('aria-label', 'ε, the share above which a head is a sink');
+  for (const value of thresholds) epsilon.add(new Option(`ε ${value}`, String(value)));
+  epsilon.addEventListener('change', () => change({ threshold: Number(epsilon.value) }));
+  node.append(measures, sort, epsilon);
+  return {
+    node,
+    show(view: SinkView, visible: boolean) {
+      node.hidden = !visible;
+      markChoice(measures, view.measure);
+      sort.setAttribute('aria-pressed', String(view.sorted));
+      epsilon.value = String(view.threshold);
+    },
+  };
+}
 
 function wideAreas(run: Run, surface: Surface, top: number): PlotArea[] {
   const height = Math.max(40, surface.height - top - 20);
@@ -159,15 +234,7 @@ function drawSince(
     ],
     { colour: theme.tones.sinks, width: 2 },
   );
-  for (const tick of area.y.ticks)
-    drawLine(
-      surface,
-      [
-        [rect.x, y(tick)],
-        [right, y(tick)],
-      ],
-      { colour: theme.rule },
-    );
+  drawGridLines(surface, theme, area, { x, y });
   const points = (values: readonly number[]) => values.map((v, i): [number, number] => [x(series.steps[i]!), y(v)]);
   drawLine(surface, points(series.head), { colour: theme.tones.sinks, opacity: 0.32 });
   drawLine(surface, points(movingMean(series.mean, 4)), { colour: theme.ink, width: 1.5, dash: [4, 3] });
@@ -191,15 +258,7 @@ function drawReceived(
     colour: theme.ink,
   });
   drawText(surface, theme, 'log', rect.x + rect.width, rect.y - 18, { align: 'right', colour: theme.ink3 });
-  for (const tick of area.y.ticks)
-    drawLine(
-      surface,
-      [
-        [rect.x, y(tick)],
-        [rect.x + rect.width, y(tick)],
-      ],
-      { colour: theme.rule },
-    );
+  drawGridLines(surface, theme, area, { x, y });
   if (!received) return;
   const level = (value: number) => y(Math.max(-4, Math.min(0, Math.log10(value))));
   const { context } = surface;
@@ -234,7 +293,10 @@ function drawReceived(
   });
 }
 
-function drawVerticalKey(surface: Surface, theme: Theme, rect: Rect): void {
+const keyEnd = (drawing: { measure: SinkMeasure; most: number }): string =>
+  drawing.measure === 'entropy' ? fixed(drawing.most, 1) : '1';
+
+function drawVerticalKey(surface: Surface, theme: Theme, drawing: SinkView & { most: number }, rect: Rect): void {
   const { context } = surface;
   const y = linearScale([0, 1], [rect.y + rect.height, rect.y]);
   for (let py = 0; py < rect.height; py++) {
@@ -244,20 +306,23 @@ function drawVerticalKey(surface: Surface, theme: Theme, rect: Rect): void {
   context.strokeStyle = theme.rule2;
   context.lineWidth = 1;
   context.strokeRect(rect.x - 0.5, rect.y - 0.5, rect.width + 1, rect.height + 1);
-  drawLine(
-    surface,
-    [
-      [rect.x - 3, y(0.3)],
-      [rect.x + rect.width + 3, y(0.3)],
-    ],
-    { colour: theme.ink },
-  );
-  for (const [value, text] of [
+  const ends: (readonly [number, string])[] = [
     [0, '0'],
-    [0.3, 'ε'],
-    [1, '1'],
-  ] as const)
-    drawText(surface, theme, text, rect.x + rect.width + 5, y(value), { size: 10 });
+    [1, keyEnd(drawing)],
+  ];
+  if (drawing.measure !== 'entropy') {
+    const at = y(drawing.threshold);
+    drawLine(
+      surface,
+      [
+        [rect.x - 3, at],
+        [rect.x + rect.width + 3, at],
+      ],
+      { colour: theme.ink },
+    );
+    ends.push([drawing.threshold, 'ε']);
+  }
+  for (const [value, text] of ends) drawText(surface, theme, text, rect.x + rect.width + 5, y(value), { size: 10 });
 }
 
 function drawEmptyGrid(surface: Surface, theme: Theme, wide: boolean): void {
