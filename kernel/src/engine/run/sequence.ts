@@ -248,8 +248,9 @@ function checkContext({ model, method, allocated, ids }: Sequence, more: number)
 /** Entries that position rules alone decide; undefined where a score or nothing decides. */
 function windowsOf({ method, allocated, layers }: Sequence): { first: number; last: number } | undefined {
   const { select } = method.declaration;
-  if (!method.when.length || select.keys !== select.values || !select.keys.every(({ rule }) => rule.byPosition))
-    return undefined;
+  // A method that waits for the end of the prompt lets its queries see all of it.
+  if (!method.when.includes('chunk') || select.keys !== select.values) return undefined;
+  if (!select.keys.every(({ rule }) => rule.byPosition)) return undefined;
   const amounts = { first: 0, last: 0 };
   for (const { zone, rule } of select.keys) {
     const list = allocated?.get(zone);
