@@ -1,6 +1,14 @@
 /** The one list of all operators and the one list of all methods: tests, forms and the README are made from them. */
 
 import { meanEntryOperator } from './compensate/mean-entry.ts';
+import { balanceOperator } from './encode/balance.ts';
+import { bitPlanesOperator } from './encode/bit-planes.ts';
+import { blockFloatOperator } from './encode/block-float.ts';
+import { channelScaleOperator } from './encode/channel-scale.ts';
+import { exceptOutliersOperator } from './encode/except-outliers.ts';
+import { hadamardOperator } from './encode/hadamard.ts';
+import { levelsOperator } from './encode/levels.ts';
+import { lowRankOperator } from './encode/low-rank.ts';
 import { quantOperator } from './encode/quant.ts';
 import { adaKV } from './methods/ada-kv.ts';
 import { attentionGate } from './methods/attention-gate.ts';
@@ -12,6 +20,7 @@ import { expectedAttention as expectedAttentionMethod } from './methods/expected
 import { full } from './methods/full.ts';
 import { gemFilter } from './methods/gemfilter.ts';
 import { h2o } from './methods/h2o.ts';
+import { infLLM } from './methods/infllm.ts';
 import { keyDiff as keyDiffMethod } from './methods/key-diff.ts';
 import { keyNorm as keyNormMethod } from './methods/key-norm.ts';
 import { keyformer } from './methods/keyformer.ts';
@@ -21,6 +30,7 @@ import { leverageScore } from './methods/leverage-score.ts';
 import { locret } from './methods/locret.ts';
 import { observedAttention } from './methods/observed-attention.ts';
 import { pyramidKV } from './methods/pyramidkv.ts';
+import { quest } from './methods/quest.ts';
 import { random } from './methods/random.ts';
 import { razorAttention } from './methods/razorattention.ts';
 import { scissorhands } from './methods/scissorhands.ts';
@@ -41,6 +51,7 @@ import { keyNorm } from './score/key-norm.ts';
 import { lagRelative } from './score/lag-relative.ts';
 import { lastQueryProducts } from './score/last-query-products.ts';
 import { leverage } from './score/leverage.ts';
+import { localMass } from './score/local-mass.ts';
 import { localNorms } from './score/local-norms.ts';
 import { noisyAttention } from './score/noisy-attention.ts';
 import { outputGradient } from './score/output-gradient.ts';
@@ -71,8 +82,24 @@ export const operators = {
   lastQueryProducts,
   trainedGate: trainedGateOperator,
   retainingHead: retainingHeadOperator,
+  localMass,
   meanEntry: meanEntryOperator,
   quant: quantOperator,
+  balance: balanceOperator,
+  channelScale: channelScaleOperator,
+  hadamard: hadamardOperator,
+  reorder: reorderOperator,
+  exceptOutliers: exceptOutliersOperator,
+  lowRank: lowRankOperator,
+  levels: levelsOperator,
+  blockFloat: blockFloatOperator,
+  bitPlanes: bitPlanesOperator,
+  keyBounds,
+  meanKey,
+  representatives,
+  keyBound,
+  meanQuery,
+  keyDot,
 } as const;
 
 export const methods = {
@@ -103,10 +130,10 @@ export const methods = {
   specKV,
   attentionGate,
   locret,
+  criticPorag,
 } as const;
 
 /** Methods whose declaration is complete, but which ask more of the engine than it does yet; each says what it awaits. */
 export const declared = {
-  criticPorag,
   timTree,
 } as const;

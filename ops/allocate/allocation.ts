@@ -15,8 +15,8 @@ export interface AllocationRequest {
   reserved: number;
   /** Scores of the entries that no rule before the last zone takes; only for allocations with `reads: 'scores'`. */
   scores?: (layer: number, kvHead: number) => Float32Array;
-  /** Entries that each head holds, index layer * kvHeads + kvHead, and the share of the memory budget that is used. */
-  held?: { entries: ArrayLike<number>; pressure: number };
+  /** Tokens fed so far, and bytes held as a share of the full cache at the longest text; only for allocations with `reads`. */
+  now?: { seen: number; pressure: number };
   /** What the fits of the method gave. */
   fitted?: Fitted;
 }
@@ -26,7 +26,7 @@ export type Allocated = ReadonlyMap<string, Float64Array>;
 export interface Allocation extends Bound {
   allocate(request: AllocationRequest): Allocated;
   /** Asked again before every selection, with these parts of the request; otherwise once, at the first prompt. */
-  readonly reads?: 'scores' | 'held';
+  readonly reads?: 'scores' | 'pressure';
   /** A head is left alone until it holds this many entries more than its amounts; then it is cut down to them. */
   readonly burst?: number;
 }

@@ -13,7 +13,7 @@ import { zones } from '../select/zones.ts';
 
 export const criticPorag = method(
   'CRITIC (PORAG)',
-  { weights: { attention: 0.6, entropy: 0.2, gradient: 0.2 }, ratio: 0.3, least: 16 },
+  { weights: { attention: 0.6, entropy: 0.2, gradient: 0.2 }, ratio: 0.3, gain: 0, least: 16 },
   (o) => ({
     when: ['prompt', 'step'],
     score: blend(
@@ -21,7 +21,7 @@ export const criticPorag = method(
       { attention: accumulatedAttention(), entropy: rowEntropy(), gradient: outputGradient() },
       { weights: o.weights },
     ),
-    allocate: byPressure({ ratio: o.ratio, least: o.least }),
+    allocate: byPressure(o, { ratio: o.ratio, gain: o.gain, least: o.least }),
     select: zones({ body: top }),
     compensate: nothing,
     encode: exact,
@@ -32,7 +32,11 @@ export const criticPorag = method(
   {
     paper: '',
     checked: 'the text of the paper',
-    departures: ['column sums of attention, not row sums; entropy over its maximum'],
-    awaits: 'blended scores, outputs, and allocations that read what is held',
+    departures: [
+      'column sums of attention, not row sums; entropy over its maximum',
+      'a share of the tokens seen stays, not of those that are left',
+      'retrieval and its timing are no part of a cache',
+    ],
+    total: ['ratio', 'least'],
   },
 );

@@ -1,11 +1,12 @@
 /** Fills the inputs of an attention graph from the cache of a layer: rows as stored, biases, positions, columns. */
-import { codeAxes, codeType, fromHalfBits, type Moment, madeInputs } from '@kvlab/ops';
+import { codeAxes, codeType, type Fitted, fromHalfBits, type Moment, madeInputs } from '@kvlab/ops';
 import type { CacheLayer } from '../cache/layer.ts';
 import { hidden, registerOf, type Store, wholeBuffer } from '../cache/store.ts';
 import { inTimeOrder } from '../cache/table.ts';
-import type { FittedInput } from '../fit/inputs.ts';
+import { fittedInputs } from '../fit/inputs.ts';
+import { isColumn, keptAs } from '../keep/parts.ts';
 import type { Tensor } from '../runtime/tensor.ts';
-import type { Form } from './form.ts';
+import type { Form, SplicedScore } from './form.ts';
 import { port } from './graph.ts';
 import type { RotaryTable } from './rotary.ts';
 
@@ -21,8 +22,10 @@ export interface Queries {
   windows?: { first: number; last: number };
   /** For each KV head the new tokens (1) that no other query may see. */
   unseen?: readonly Uint8Array[];
-  /** What fits give to the score of this layer. */
-  fitted?: Readonly<Record<string, FittedInput>>;
+  /** What fits gave. */
+  fitted?: Fitted;
+  /** States of scores that belong to no entry, of this layer. */
+  registers?: ReadonlyMap<string, Float32Array>;
   /** Facts for inputs that are made from positions and the moment. */
   now?: Omit<Moment, 'sizes'>;
 }
@@ -114,7 +117,7 @@ export function attendFeeds(layer: CacheLayer, form: Form, x: Queries, rotary: R
           store.capacity[heads[0]!]!,
         );
     });
-    if (form.score) Object.assign(feeds, scoreFeeds(layer, form, heads, x, name));
+    for (const spliced of form.scores) Object.assign(feeds, scoreFeeds(layer, form, spliced, heads, x, name));
   });
   return feeds;
 }
@@ -219,10 +222,11 @@ function valueOrder(layer: CacheLayer, form: Form, index: number, heads: readonl
   return order;
 }
 
-/** States by column, and the columns in time order where the operator wants them so. */
+/** States of a score, what fits and facts give to it, and the columns in time order where the operator wants them so. */
 function scoreFeeds(
   layer: CacheLayer,
   form: Form,
+  { part, score, ordered }: SplicedScore,
   heads: readonly number[],
   x: Queries,
   name: (n: string) => string,
@@ -230,33 +234,39 @@ function scoreFeeds(
   const { position, now } = x;
   const Q = position.length;
   const feeds: Record<string, Tensor> = {};
-  const { score, ordered } = form.score!;
+  const own = (what: string, n: string) => name(`${what}.${keptAs(part, n)}`);
   const counts = heads.map((h) => columnsOf(layer, form, h, Q));
   const C = counts[0]!.count;
-  for (const [state, spec] of Object.entries(score.operator.state ?? {})) {
+  const { inputs, made, state = {} } = score.operator;
+  for (const [name, spec] of Object.entries(state)) {
+    const kept = keptAs(part, name);
+    if (!isColumn(score, name)) {
+      const sizes = { Hkv: form.kvHeads, Hq: form.kvHeads * form.group, D: form.headSize };
+      const dims = spec.dims.map((d) => (typeof d === 'number' ? d : sizes[d as keyof typeof sizes]));
+      const all = x.registers?.get(kept) ?? new Float32Array(dims.reduce((n, d) => n * d, 1)).fill(spec.start ?? 0);
+      feeds[own('state', name)] = ofHeads({ dims, data: all }, form.kvHeads, heads);
+      continue;
+    }
     const data = new Float32Array(heads.length * C).fill(spec.pad ?? 0);
     heads.forEach((h, i) => {
       const table = layer.tables[h]!;
-      const column = table.columns.get(state)!;
+      const column = table.columns.get(kept)!;
       for (let e = 0; e < table.count; e++)
         data[i * C + counts[i]!.start[table.store.keys[e]!]! + table.slot.keys[e]!] = column[e]!;
       data.fill(spec.start ?? 0, i * C + counts[i]!.fresh, (i + 1) * C);
     });
-    feeds[name(`state.${state}`)] = f32(data, heads.length, C);
+    feeds[own('state', name)] = f32(data, heads.length, C);
   }
-  for (const [input, { dims, data }] of Object.entries(x.fitted ?? {})) {
-    const width = data.length / form.kvHeads;
-    const own = data.subarray(heads[0]! * width, (heads[0]! + heads.length) * width);
-    feeds[name(`fitted.${input}`)] = f32(own, heads.length, ...dims.slice(1));
-  }
-  const { inputs, made } = score.operator;
+  const given = fittedInputs(score, x.fitted, now?.layer ?? 0);
+  for (const [input, tensor] of Object.entries(given))
+    feeds[own('fitted', input)] = ofHeads(tensor, form.kvHeads, heads);
   if (made && now) {
     const entries = heads.map((h, i) => columnPositions(layer, h, counts[i]!, position));
     const sizes = { Hkv: heads.length, Hq: heads.length * form.group, G: form.group, D: form.headSize, Q, T: C };
     const at = { kvHeads: heads, group: form.group, queries: position, entries };
     for (const [input, data] of Object.entries(madeInputs(score.operator, score.params, { ...now, sizes }, at))) {
       const dims = inputs[input]!.dims.map((d) => (typeof d === 'number' ? d : sizes[d as keyof typeof sizes]));
-      feeds[name(`made.${input}`)] = f32(data, ...dims);
+      feeds[own('made', input)] = f32(data, ...dims);
     }
   }
   if (ordered) {
@@ -267,9 +277,20 @@ function scoreFeeds(
       for (let member = 0; member < form.group; member++)
         order.set(columns, (i * form.group + member) * T + T - columns.length);
     });
-    feeds[name('order.time')] = i32(order, heads.length * form.group, 1, T);
+    feeds[own('order', 'time')] = i32(order, heads.length * form.group, 1, T);
   }
   return feeds;
+}
+
+/** The part of a tensor, whose first axis goes over heads of keys or of queries, that belongs to these KV heads. */
+function ofHeads(
+  { dims, data }: { dims: readonly number[]; data: Float32Array },
+  kvHeads: number,
+  heads: readonly number[],
+): Tensor {
+  const width = data.length / kvHeads;
+  const own = data.subarray(heads[0]! * width, (heads[0]! + heads.length) * width);
+  return f32(own, (dims[0]! / kvHeads) * heads.length, ...dims.slice(1));
 }
 
 /** Absolute position of each column of a head, -1 where it is empty. */

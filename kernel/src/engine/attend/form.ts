@@ -2,8 +2,9 @@
  *
  *  Layers and steps of one form share one session; a method that changes its form (an empty store fills, heads grow apart)
  *  gets another small graph, never new weights. */
-import type { Bound, Encoding, GraphDevice } from '@kvlab/ops';
+import type { Encoding, GraphDevice } from '@kvlab/ops';
 import type { CacheLayer } from '../cache/layer.ts';
+import type { ScorePart } from '../keep/parts.ts';
 
 export interface FormStore {
   /** Index in the layer's list of stores. */
@@ -12,8 +13,7 @@ export interface FormStore {
   anchored: boolean;
 }
 /** A score operator that runs inside the graph. */
-export interface SplicedScore {
-  score: Bound;
+export interface SplicedScore extends ScorePart {
   /** Only this many of the newest query rows are seen; undefined = all. */
   lastRows?: number;
   /** T must be in time order. */
@@ -39,7 +39,7 @@ export interface Form {
   gated: boolean;
   /** Logits of attention are wanted too. */
   products: boolean;
-  score?: SplicedScore;
+  scores: readonly SplicedScore[];
 }
 
 export function formOf(
@@ -50,7 +50,7 @@ export function formOf(
     perQuery: boolean;
     gated?: boolean;
     products?: boolean;
-    score?: SplicedScore;
+    scores?: readonly SplicedScore[];
   },
 ): Form {
   const { shape, stores } = layer;
@@ -66,11 +66,11 @@ export function formOf(
   ].some((s) => s.apart);
   const names = (list: readonly FormStore[]) =>
     list.map((s) => `${s.index}:${s.encoding.name}${s.anchored ? '*' : ''}`).join('+');
-  const score = o.score
-    ? `${o.score.score.operator.name}${JSON.stringify(o.score.score.params)}${o.score.lastRows ?? ''}`
-    : '';
+  const looking = (o.scores ?? []).map(
+    ({ part, score, lastRows }) => `${part}:${score.operator.name}${JSON.stringify(score.params)}${lastRows ?? ''}`,
+  );
   const { gated = false, products = false } = o;
-  const key = [o.device, names(keys), names(values), apart, shape.aligned, shape.rotated, o.perQuery, gated, products, score].join('|'); // biome-ignore format: one line
+  const key = [o.device, names(keys), names(values), apart, shape.aligned, shape.rotated, o.perQuery, gated, products, ...looking].join('|'); // biome-ignore format: one line
   const { kvHeads, headSize, aligned, rotated } = shape;
   return {
     key,
@@ -85,7 +85,7 @@ export function formOf(
     perQuery: o.perQuery,
     gated,
     products,
-    score: o.score,
+    scores: o.scores ?? [],
     device: o.device,
   };
 }

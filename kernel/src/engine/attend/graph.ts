@@ -4,8 +4,8 @@
  *  each store carries padding, weights and windows. Letters: F new keys (as many as Q), P<i> slots of a key store, U<i> of a
  *  value store, C all columns (P0 + P1 + … + F), T columns in time order, R rows of the rotary tables. */
 import { codeAxes, codeType, type GraphBuilder, graphBuilder, type Value } from '@kvlab/ops';
-import { fittedNames } from '../fit/inputs.ts';
 import type { Form, FormStore } from './form.ts';
+import { type Seen, spliceScore } from './splice.ts';
 
 /** Names of inputs and outputs; a block of one head carries its number. */
 export const port = (name: string, block: number | undefined): string =>
@@ -84,16 +84,31 @@ function attendBlock(g: GraphBuilder, form: Form, block: number | undefined, x: 
 
   const F = g.slice(g.shape(fresh), 0, 2, 3, 1);
   const freshShare = g.slice(attention, 2, g.neg(F), 2 ** 31, 'F'); // [H, G*Q, F]
-  const parts = [g.matMul(freshShare, x.values)];
+  const mixed = [g.matMul(freshShare, x.values)];
+  const held: Value[] = [];
   if (form.values.length) {
     const before = g.slice(attention, 2, 0, g.neg(F), 'past'); // [H, G*Q, C-F]
     const shares = valueShares(g, form, name, before, past, head);
     form.values.forEach((store, i) => {
-      parts.push(g.matMul(shares[i]!, readStore(g, form, store, name(`values.${i}`), `U${i}`, head))); // [H, G*Q, D]
+      const rows = readStore(g, form, store, name(`values.${i}`), `U${i}`, head);
+      held.push(rows);
+      mixed.push(g.matMul(shares[i]!, rows)); // [H, G*Q, D]
     });
   }
-  spliceScore(g, form, name, { attention, products, queries: x.queries, keys: x.keys, values: x.values }, head);
-  return { output: parts.reduce((a, b) => g.add(a, b)), freshKeys: form.rotated ? rotatedKeys : x.keys };
+  const output = mixed.reduce((a, b) => g.add(a, b));
+  const readsValues = form.scores.some(({ score }) => score.operator.inputs['values']?.dims.includes('T'));
+  const seen: Seen = {
+    attention,
+    products,
+    queries: x.queries,
+    rotatedQueries: sliding,
+    outputs: output,
+    keys: x.keys,
+    values: x.values,
+    heldValues: readsValues && form.aligned ? g.concat([...held, x.values], 1, 'C') : undefined,
+  };
+  for (const spliced of form.scores) spliceScore(g, form, spliced, name, seen, head);
+  return { output, freshKeys: form.rotated ? rotatedKeys : x.keys };
 }
 
 /** The probabilities of each value store's slots, in its order. */
@@ -155,57 +170,4 @@ function storedCodes(
     return [code, g.input(`${name}.${code}`, codeType(spec, form.device), axes)];
   });
   return Object.fromEntries(codes);
-}
-
-/** Runs the score operator on what the block computed; its states arrive and leave by column. */
-function spliceScore(
-  g: GraphBuilder,
-  form: Form,
-  name: (n: string) => string,
-  seen: Record<string, Value>,
-  head: string | number,
-): void {
-  if (!form.score) return;
-  const { score, ordered, lastRows } = form.score;
-  const { operator, params } = score;
-  const heads = head === 1 ? 1 : 'Hkv';
-  const inputs: Record<string, Value> = {};
-  for (const [input, spec] of Object.entries(operator.inputs)) {
-    if (operator.made?.[input]) {
-      const axes = spec.dims.map((d) => (d === 'T' ? 'C' : d === 'Hkv' ? head : d === 'Hq' && head === 1 ? 'G' : d));
-      inputs[input] = { ...g.input(name(`made.${input}`), 'f32', axes), dims: spec.dims };
-      continue;
-    }
-    if (fittedNames(score).includes(input)) {
-      const axes = spec.dims.map((d) => (d === 'Hkv' ? head : d));
-      inputs[input] = { ...g.input(name(`fitted.${input}`), 'f32', axes), dims: [heads, ...spec.dims.slice(1)] };
-      continue;
-    }
-    let value = seen[input];
-    if (!value)
-      throw new Error(`${operator.name}: the attention graph has no ${input}; it has ${Object.keys(seen).join(', ')}`);
-    if (input === 'attention' || input === 'products') {
-      value = g.reshape(value, [head === 1 ? 'G' : 'Hq', 'Q', 'C']); // query head = kvHead * G + group
-      if (lastRows) value = g.slice(value, 'Q', -lastRows, 2 ** 31, 'Q');
-      if (ordered) value = inTimeOrder(g, name, value, input === 'attention' ? 0 : -1e30);
-      value = { ...value, dims: ['Hq', 'Q', 'T'] };
-    } else if (input === 'queries') {
-      // The model's queries carry 1/sqrt(D); papers and operators speak of them without.
-      const plain = g.mul(g.reshape(value, [head === 1 ? 'G' : 'Hq', 'Q', 'D']), Math.sqrt(form.headSize));
-      value = { ...plain, dims: ['Hq', 'Q', 'D'] };
-    } else if (spec.dims[0] === 'Hkv') value = { ...value, dims: [heads, 'Q', 'D'] };
-    inputs[input] = value;
-  }
-  for (const state of Object.keys(operator.state ?? {}))
-    inputs[state] = { ...g.input(name(`state.${state}`), 'f32', [head, 'C']), dims: ['Hkv', 'T'] };
-  const results = operator.graph!(g, inputs, params as never);
-  for (const [result, value] of Object.entries(results)) g.output(name(`score.${result}`), value);
-}
-
-/** Columns [Hq, Q, C] -> entries in time order [Hq, Q, T]; an index of C stands for "no entry" and reads `empty`. */
-function inTimeOrder(g: GraphBuilder, name: (n: string) => string, value: Value, empty: number): Value {
-  const order = g.input(name('order.time'), 'i32', ['Hq', 1, 'T']);
-  const padded = g.pad(value, 0, 1, empty, 'C+1'); // [Hq, Q, C+1]
-  const shape = g.concat([g.slice(g.shape(padded), 0, 0, 2, 2), g.slice(g.shape(order), 0, 2, 3, 1)], 0); // i64: Hq, Q, T
-  return g.gatherElements(padded, g.expand(order, shape, ['Hq', 'Q', 'T']), 2); // [Hq, Q, T]
 }

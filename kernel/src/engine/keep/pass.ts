@@ -3,6 +3,7 @@ import {
   type Allocated,
   type AllocationRequest,
   assignZones,
+  type Bound,
   type Fitted,
   leaves,
   type Method,
@@ -14,7 +15,7 @@ import { inTimeOrder, type Table } from '../cache/table.ts';
 import type { Encoder } from './encoder.ts';
 import { type Move, moveRows } from './moves.ts';
 import type { CacheEvent, Observer } from './observer.ts';
-import { type ScoreFacts, scoredByPass, scoreHeld } from './score.ts';
+import { checkScore, type ScoreFacts, scoreHeld } from './score.ts';
 import { addSynthetic, type Synthetic, standIn } from './synthetic.ts';
 
 export interface KeepMoment {
@@ -23,6 +24,8 @@ export interface KeepMoment {
   seen: number;
   promptLength: number;
   seed: number;
+  /** Bytes that are held, as a share of the full cache at the longest text that the model can read. */
+  pressure?: number;
   /** What scores of held entries may read; methods without such a score need none. */
   facts?: ScoreFacts;
 }
@@ -60,8 +63,17 @@ export function allocateBudget(
   }
 }
 
-/** Amounts again, for allocations that look at the scores of what no earlier rule takes. */
-function allocateByScore(method: Method, layers: readonly CacheLayer[], before: Allocated, now: KeepMoment): Allocated {
+/** A score that is not a number would sort anywhere. */
+function checkScores(score: Bound, layers: readonly CacheLayer[]): void {
+  for (const [l, { tables }] of layers.entries())
+    for (const [h, table] of tables.entries()) {
+      const odd = columnOf(table).findIndex(Number.isNaN);
+      if (odd >= 0) checkScore(score, Number.NaN, l, h, table.position[odd]!);
+    }
+}
+
+/** Amounts again, for allocations that look at how much was seen, or at the scores of what no earlier rule takes. */
+function allocateNow(method: Method, layers: readonly CacheLayer[], before: Allocated, now: KeepMoment): Allocated {
   const { select, allocate } = method.declaration;
   const { kvHeads, headSize } = layers[0]!.shape;
   const scores = (l: number, h: number): Float32Array => {
@@ -69,7 +81,8 @@ function allocateByScore(method: Method, layers: readonly CacheLayer[], before: 
     const earlier = zonesOf(method, select.keys.slice(0, -1), table, 'keys', before, l * kvHeads + h, now.seen);
     return columnOf(table).filter((_, e) => earlier[e] === leaves);
   };
-  return allocate.allocate({ ...requestOf(method, layers.length, kvHeads, headSize, now.promptLength), scores });
+  const request = requestOf(method, layers.length, kvHeads, headSize, now.promptLength);
+  return allocate.allocate({ ...request, scores, now: { seen: now.seen, pressure: now.pressure ?? 0 } });
 }
 
 const columnOf = (table: Table): Float32Array =>
@@ -113,10 +126,9 @@ export async function keepPass(
   observer?: Observer,
 ): Promise<void> {
   const { select, allocate, score } = method.declaration;
-  if (scoredByPass(score)) {
-    for (const [l, layer] of layers.entries()) await scoreHeld(score, layer, l, now.facts, now);
-  }
-  const amounts = allocate.reads === 'scores' ? allocateByScore(method, layers, allocated, now) : allocated;
+  for (const [l, layer] of layers.entries()) await scoreHeld(score, layer, l, now.facts, now);
+  if (select.keys.some(({ rule }) => rule.needsScore)) checkScores(score, layers);
+  const amounts = allocate.reads ? allocateNow(method, layers, allocated, now) : allocated;
   const moves = new Map<string, Move[]>();
   const leaving: { layer: CacheLayer; layerIndex: number; kvHead: number; entries: number[] }[] = [];
   for (const [l, layer] of layers.entries()) {

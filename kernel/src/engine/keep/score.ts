@@ -3,6 +3,7 @@ import { type Bound, fromHalfBits, type Moment, madeInputs, type Sizes, scoredIn
 import type { CacheLayer } from '../cache/layer.ts';
 import { inTimeOrder, type Table } from '../cache/table.ts';
 import type { Operate } from '../operate/operate.ts';
+import { blended, keptAs, partsOf } from './parts.ts';
 
 /** What a score may read beside the cache. */
 export interface ScoreFacts {
@@ -21,14 +22,21 @@ export interface ScoreFacts {
 export const scoredByPass = (score: Bound): boolean =>
   !score.neutral && (scoredIn(score.operator) === 'keep pass' || !score.operator.graph);
 
-/** Computes the column `score` of every head of a layer. Throws where a score is not a number, naming layer and head. */
+/** Computes a column of every head of a layer: the parts of a score first. Throws where a score is not a number, naming
+ *  layer and head. */
 export async function scoreHeld(
   score: Bound,
   layer: CacheLayer,
   layerIndex: number,
   facts: ScoreFacts | undefined,
   now: Omit<Moment, 'sizes' | 'layer'>,
+  into = 'score',
 ): Promise<void> {
+  if (!scoredByPass(score)) return;
+  const parts = blended(score);
+  if (parts)
+    for (const { part, score: own } of partsOf(score))
+      await scoreHeld(own, layer, layerIndex, facts, now, keptAs(part, 'score'));
   const { tables, shape } = layer;
   const equal = tables.every((table) => table.count === tables[0]!.count);
   // Heads of equal length are scored together; others one by one, since padding would enter means and maxima.
@@ -42,13 +50,18 @@ export async function scoreHeld(
     const inputs = Object.fromEntries(
       Object.keys(score.operator.inputs)
         .filter((name) => !score.operator.made?.[name])
-        .map((name) => [name, readScoreInput(name, layer, layerIndex, heads, orders, facts)]),
+        .map((name) => [
+          name,
+          parts
+            ? readPart(name, parts, layer, heads, orders)
+            : readScoreInput(name, layer, layerIndex, heads, orders, facts),
+        ]),
     );
     const layerOrHead = equal ? layerIndex : layerIndex * 256 + heads[0]!;
     const moment = { ...now, layer: layerOrHead, frequencies: facts?.frequencies };
     const result = await compute(score, inputs, sizes, moment, facts);
     heads.forEach((h, i) => {
-      const column = tables[h]!.columns.get('score')!;
+      const column = tables[h]!.columns.get(into)!;
       orders[i]!.forEach((entry, t) => {
         const value = Number(result.data[i * T + t]);
         checkScore(score, value, layerIndex, h, tables[h]!.position[entry]!);
@@ -92,6 +105,21 @@ async function compute(
     ]),
   ];
   return operator.reference(Object.fromEntries(tensors), params as never, { ...now, sizes }).score!;
+}
+
+/** The scores that are blended [N, H, T], entries of each head in the given order, or their weights [N, 1, 1]. */
+function readPart(
+  name: string,
+  { columns, weights }: NonNullable<ReturnType<typeof blended>>,
+  layer: CacheLayer,
+  heads: readonly number[],
+  orders: readonly Int32Array[],
+): Input {
+  if (name === 'weights') return { dims: [weights.length, 1, 1], data: Float32Array.from(weights) };
+  const rows = columns.flatMap((column) =>
+    heads.flatMap((h, i) => Array.from(orders[i]!, (e) => layer.tables[h]!.columns.get(column)![e]!)),
+  );
+  return { dims: [columns.length, heads.length, orders[0]!.length], data: Float32Array.from(rows) };
 }
 
 /** One input of a score, entries of each head in the given order. */

@@ -7,7 +7,9 @@ import { append, type CacheLayer, cacheShape, createLayer, keptPositions } from 
 import { readLedger } from '../cache/ledger.ts';
 import { placeFitted, seePeaks } from '../cache/registers.ts';
 import { inTimeOrder } from '../cache/table.ts';
+import { fittedInputs } from '../fit/inputs.ts';
 import { createEncoder } from '../keep/encoder.ts';
+import { columnsOfScore, keptAs, partsOf } from '../keep/parts.ts';
 import { allocateBudget, keepPass } from '../keep/pass.ts';
 import { type ScoreFacts, scoredByPass, scoreHeld } from '../keep/score.ts';
 import { createOperate, type Operate } from '../operate/operate.ts';
@@ -61,8 +63,7 @@ export async function apply(method: Method, tensors: LayerTensors, runtime: Runt
     throw new TypeError(`apply: there are ${positions.length} positions for ${T} tokens; give one for each`);
 
   const { score } = method.declaration;
-  const columns = new Set([...Object.keys(score.operator.state ?? {}), ...(score.neutral ? [] : ['score'])]);
-  const layer = createLayer(cacheShape(method, Hkv, D, [...columns]));
+  const layer = createLayer(cacheShape(method, Hkv, D, columnsOfScore(score)));
   placeFitted(layer, 0, tensors.fitted);
   seePeaks(layer, Float32Array.from(queries.data), (query) => query);
   append(layer, { keys: Float32Array.from(keys.data), values: Float32Array.from(values.data) }, positions);
@@ -71,17 +72,16 @@ export async function apply(method: Method, tensors: LayerTensors, runtime: Runt
   try {
     const sizes = { Hq, Hkv, G: Hq / Hkv, D };
     const now = { step: 0, seen: T, promptLength: T, seed: tensors.seed ?? 0 };
-    if (!score.neutral && !scoredByPass(score)) {
-      const attention = tensors.attention ? readInput('apply', 'attention', tensors.attention) : undefined;
-      const seen = {
-        queries,
-        keys,
-        values,
-        hidden: tensors.hidden,
-        ...look(queries.data, keys.data, sizes, T),
-        ...(attention ? { attention } : {}),
-      };
-      await scoreOnce(score, layer, seen, operate, sizes, now);
+    const looking = partsOf(score).filter((part) => !scoredByPass(part.score));
+    if (looking.length) {
+      const given = tensors.attention ? { attention: readInput('apply', 'attention', tensors.attention) } : {};
+      const looked = { ...look(queries.data, keys.data, sizes, T), ...given };
+      const outputs = mixed(looked.attention, values, sizes);
+      const seen = { queries, keys, values, hidden: tensors.hidden, ...looked, outputs };
+      for (const { part, score: own } of looking) {
+        const inputs = { ...seen, ...fittedInputs(own, tensors.fitted, 0) };
+        await scoreOnce(own, part, layer, inputs, operate, sizes, now);
+      }
     }
     const facts: ScoreFacts = {
       operate,
@@ -92,13 +92,15 @@ export async function apply(method: Method, tensors: LayerTensors, runtime: Runt
       group: sizes.G,
       frequencies: new Float64Array(D / 2),
     };
-    if (scoredByPass(score)) await scoreHeld(score, layer, 0, facts, now);
+    await scoreHeld(score, layer, 0, facts, now);
     const scores = () =>
       layer.tables.map((table) =>
         Float32Array.from(inTimeOrder(table), (e) => table.columns.get('score')?.[e] ?? Number.NaN),
       );
     const before = scores();
-    await keepPass(method, [layer], allocateBudget(method, 1, Hkv, D, T, tensors.fitted), { ...now, facts }, encoder);
+    // The whole prompt came in one chunk, which is its last one.
+    const line = method.phases.findLast(({ when }) => when.includes('prompt') || when.includes('chunk')) ?? method;
+    await keepPass(line, [layer], allocateBudget(line, 1, Hkv, D, T, tensors.fitted), { ...now, facts }, encoder);
     const ledger = readLedger(method, [layer]);
     const part = (i: number) => ledger.zones.filter((_, at) => at % byteParts.length === i).reduce((a, b) => a + b, 0);
     return {
@@ -143,9 +145,28 @@ function look(
   return { attention: { dims, data: attention }, products: { dims, data: products } };
 }
 
+/** What attention [Hq, Q, T] makes of values [Hkv, T, D]: [Hq, Q, D]. */
+function mixed(
+  { dims, data }: { readonly dims: readonly number[]; readonly data: ArrayLike<number> },
+  values: { readonly data: ArrayLike<number> },
+  { Hq, G, D }: { Hq: number; G: number; D: number },
+): { dims: number[]; data: Float32Array } {
+  const [, Q, T] = dims as [number, number, number];
+  const out = new Float32Array(Hq * Q * D);
+  for (let h = 0; h < Hq; h++)
+    for (let q = 0; q < Q; q++)
+      for (let t = 0; t < T; t++) {
+        const share = data[(h * Q + q) * T + t]!;
+        const from = (Math.floor(h / G) * T + t) * D;
+        if (share) for (let d = 0; d < D; d++) out[(h * Q + q) * D + d]! += share * values.data[from + d]!;
+      }
+  return { dims: [Hq, Q, D], data: out };
+}
+
 /** Runs a score that looks at attention once over the whole text, and writes its columns. */
 async function scoreOnce(
   score: Bound,
+  part: string,
   layer: CacheLayer,
   seen: Record<string, OperatorInput | undefined>,
   operate: Operate,
@@ -169,7 +190,7 @@ async function scoreOnce(
   const results = await operate(score, inputs, undefined, { sizes, now });
   for (const [name, result] of Object.entries(results))
     for (const [h, table] of layer.tables.entries())
-      table.columns.get(name)?.set(Array.from(result.data).slice(h * table.count, (h + 1) * table.count));
+      table.columns.get(keptAs(part, name))?.set(Array.from(result.data).slice(h * table.count, (h + 1) * table.count));
 }
 
 /** The last rows of [Hq, Q, T]. */

@@ -3,6 +3,7 @@ import { columnsOf, timeOrder } from '../attend/feeds.ts';
 import type { Form } from '../attend/form.ts';
 import { port } from '../attend/graph.ts';
 import { append, type CacheLayer } from '../cache/layer.ts';
+import { keptAs } from '../keep/parts.ts';
 import type { Model } from '../model/load.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 import { logSumExp } from './sampler.ts';
@@ -46,48 +47,53 @@ export function joinTail(
   return { data, rows };
 }
 
-/** What a layer's run changes in its cache; called once all layers have run. */
+/** What a layer's run changes in its cache and in the registers of its scores; called once all layers have run. */
 export function commit(
   layer: CacheLayer,
   form: Form,
   got: Record<string, Tensor>,
   rows: { keys: Float32Array; values: Float32Array },
   position: Int32Array,
+  registers: Map<string, Float32Array>,
 ): () => void {
   const Q = position.length;
   return () => {
     const written: (() => void)[] = [];
-    const names = new Set(
-      Object.keys(got)
-        .filter((n) => n.startsWith('score.'))
-        .map((n) => n.slice('score.'.length).split('@')[0]!),
-    );
-    for (const name of names)
-      layer.tables.forEach((table, h) => {
-        const tensor = got[port(`score.${name}`, form.apart ? h : undefined)]!;
-        const width = tensor.dims[1]!;
-        const row = (tensor.data as Float32Array).subarray(
-          (form.apart ? 0 : h) * width,
-          ((form.apart ? 0 : h) + 1) * width,
-        );
-        const result = form.score!.score.operator.outputs[name] ?? form.score!.score.operator.state![name]!;
-        const { start, fresh } = columnsOf(layer, form, h, Q);
-        const count = table.count;
-        if (result.dims[1] === 'Q') written.push(() => table.columns.get(name)!.set(row, count));
-        else if (form.score!.ordered) {
-          const order = timeOrder(layer, form, h, Q);
-          const byColumn = new Map(Array.from(order, (column, i) => [column, row[width - order.length + i]!]));
-          for (let e = 0; e < count; e++)
-            table.columns.get(name)![e] = byColumn.get(start[table.store.keys[e]!]! + table.slot.keys[e]!)!;
-          written.push(() => {
-            for (let q = 0; q < Q; q++) table.columns.get(name)![count + q] = byColumn.get(fresh + q)!;
-          });
-        } else {
-          const column = table.columns.get(name)!;
-          for (let e = 0; e < count; e++) column[e] = row[start[table.store.keys[e]!]! + table.slot.keys[e]!]!;
-          written.push(() => table.columns.get(name)!.set(row.subarray(fresh, fresh + Q), count));
+    for (const spliced of form.scores) {
+      const { operator } = spliced.score;
+      for (const [name, { dims }] of Object.entries({ ...operator.state, ...operator.outputs })) {
+        const kept = keptAs(spliced.part, name);
+        const blocks = layer.tables.map((_, h) => got[port(`score.${kept}`, form.apart ? h : undefined)]!);
+        if (!dims.some((d) => d === 'T' || d === 'Q')) {
+          const all = (form.apart ? blocks : blocks.slice(0, 1)).flatMap(({ data }) =>
+            Array.from(data as Float32Array),
+          );
+          registers.set(kept, Float32Array.from(all));
+          continue;
         }
-      });
+        layer.tables.forEach((table, h) => {
+          const { data, dims: shape } = blocks[h]!;
+          const [width, block] = [shape[1]!, form.apart ? 0 : h];
+          const row = (data as Float32Array).subarray(block * width, (block + 1) * width);
+          const { start, fresh } = columnsOf(layer, form, h, Q);
+          const count = table.count;
+          if (dims[1] === 'Q') written.push(() => table.columns.get(kept)!.set(row, count));
+          else if (spliced.ordered) {
+            const order = timeOrder(layer, form, h, Q);
+            const byColumn = new Map(Array.from(order, (column, i) => [column, row[width - order.length + i]!]));
+            for (let e = 0; e < count; e++)
+              table.columns.get(kept)![e] = byColumn.get(start[table.store.keys[e]!]! + table.slot.keys[e]!)!;
+            written.push(() => {
+              for (let q = 0; q < Q; q++) table.columns.get(kept)![count + q] = byColumn.get(fresh + q)!;
+            });
+          } else {
+            const column = table.columns.get(kept)!;
+            for (let e = 0; e < count; e++) column[e] = row[start[table.store.keys[e]!]! + table.slot.keys[e]!]!;
+            written.push(() => table.columns.get(kept)!.set(row.subarray(fresh, fresh + Q), count));
+          }
+        });
+      }
+    }
     append(layer, rows, position);
     for (const write of written) write();
   };

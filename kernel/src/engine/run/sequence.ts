@@ -8,12 +8,12 @@ import { type Form, formOf, type SplicedScore } from '../attend/form.ts';
 import { type RotaryTable, rotaryTable, rotateRow } from '../attend/rotary.ts';
 import { attendSessions } from '../attend/sessions.ts';
 import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../cache/layer.ts';
-import { heldBytes } from '../cache/ledger.ts';
+import { fullBytes, heldBytes } from '../cache/ledger.ts';
 import { placeFitted, seePeaks } from '../cache/registers.ts';
-import { fittedInputs } from '../fit/inputs.ts';
 import { type Encoder, encoderOf } from '../keep/encoder.ts';
 import { judge, judgesBefore } from '../keep/gate.ts';
 import type { Observer } from '../keep/observer.ts';
+import { columnsOfScore, partsOf } from '../keep/parts.ts';
 import { allocateBudget, keepPass } from '../keep/pass.ts';
 import { scoredByPass } from '../keep/score.ts';
 import type { Model } from '../model/load.ts';
@@ -75,6 +75,8 @@ export interface Sequence {
   lastLogits: Float32Array | undefined;
   /** Last raw queries of each layer, for scores that look at them. */
   tails: (Tail | undefined)[];
+  /** States of scores that belong to no entry, by layer. */
+  registers: Map<string, Float32Array>[];
 }
 export interface FeedOptions {
   signal?: AbortSignal;
@@ -100,10 +102,7 @@ export interface PromptOptions extends Omit<FeedOptions, 'rows' | 'due' | 'tail'
 /** An empty cache for a method. `fitted` is what its fits gave on this model. */
 export function createSequence(model: Model, method: Method, seed = 0, fitted?: Fitted): Sequence {
   const { layers, kvHeads, headSize, ropeFrequencies } = model.config;
-  const { score } = method.declaration;
-  const columns = new Set(Object.keys(score.operator.state ?? {}));
-  if (!score.neutral) columns.add('score');
-  const shape = cacheShape(method, kvHeads, headSize, [...columns]);
+  const shape = cacheShape(method, kvHeads, headSize, columnsOfScore(method.declaration.score));
   return {
     model,
     method,
@@ -129,6 +128,7 @@ export function createSequence(model: Model, method: Method, seed = 0, fitted?: 
     turn: 0,
     lastLogits: undefined,
     tails: [],
+    registers: Array.from({ length: layers }, () => new Map()),
   };
 }
 
@@ -141,6 +141,7 @@ export function forkSequence(sequence: Sequence): Sequence {
     nll: [...sequence.nll],
     turns: [...sequence.turns],
     tails: [...sequence.tails],
+    registers: sequence.registers.map((own) => new Map(own)),
   };
 }
 
@@ -289,23 +290,25 @@ async function keepIfDue(sequence: Sequence, occasions: readonly Occasion[], obs
     group,
     frequencies: ropeFrequencies,
   };
-  const now = { step, seen: ids.length, promptLength, seed, facts };
+  const { layers, kvHeads, headSize, context } = sequence.model.config;
+  const pressure = heldBytes(sequence.layers) / fullBytes(context, layers, kvHeads, headSize);
+  const now = { step, seen: ids.length, promptLength, seed, facts, pressure };
   await keepPass(due.line, sequence.layers, due.allocated, now, sequence.encoder, observer);
 }
 
-/** The score operator that runs inside the attention graph in this step, if any. */
-function splicedScore({ method }: Sequence, due: boolean): SplicedScore | undefined {
-  const { score } = method.declaration;
-  if (score.neutral || scoredByPass(score) || judgesBefore(method)) return undefined;
-  const attention = score.operator.inputs['attention'] ?? score.operator.inputs['products'];
-  const always = score.operator.state !== undefined || !attention;
-  if (!always && !due) return undefined;
-  const rows = score.needs.find((n) => 'rows' in n && n.rows?.last);
-  return {
-    score,
-    lastRows: rows && 'rows' in rows ? rows.rows?.last : undefined,
-    ordered: attention?.ordered ?? false,
-  };
+/** The score operators that run inside the attention graph in this step. */
+function splicedScores({ method }: Sequence, due: boolean): SplicedScore[] {
+  if (judgesBefore(method)) return [];
+  return partsOf(method.declaration.score).flatMap(({ part, score }) => {
+    if (scoredByPass(score)) return [];
+    const attention = score.operator.inputs['attention'] ?? score.operator.inputs['products'];
+    const atBirth = score.operator.outputs['score']?.dims[1] === 'Q';
+    const always = score.operator.state !== undefined || atBirth;
+    if (!always && !due) return [];
+    const rows = score.needs.find((n) => 'rows' in n && n.rows?.last);
+    const lastRows = rows && 'rows' in rows ? rows.rows?.last : undefined;
+    return [{ part, score, lastRows, ordered: attention?.ordered ?? false }];
+  });
 }
 
 const eventLoop = (): Promise<void> =>
@@ -328,10 +331,9 @@ async function feed(
   const position = Int32Array.from({ length: Q }, (_, q) => sequence.ids.length + q);
   const sessions = attendSessions(model.runtime);
   const windows = windowsOf(sequence);
-  const score = splicedScore(sequence, due);
+  const scores = splicedScores(sequence, due);
   const judged = judgesBefore(sequence.method);
   const { hidden = judged, products = false } = observer?.wants ?? {};
-  const fittedOf = (layer: number) => score && fittedInputs(score.score, sequence.fitted, layer);
   const commits: (() => void)[] = [];
   const needs = (tail ?? sequence.method.declaration.score).needs;
   const tailRows = Math.max(0, ...needs.map((n) => (n.of === 'queries' ? (n.rows?.last ?? 1) : 0)));
@@ -355,7 +357,7 @@ async function feed(
       perQuery: windows !== undefined && Q > 1,
       gated: judged && Q > 1,
       products,
-      score,
+      scores,
     });
     const session = await sessions.open(form);
     const { queries, keys, values } = projected;
@@ -369,18 +371,19 @@ async function feed(
         values,
         windows,
         unseen: gate?.unseen,
-        fitted: fittedOf(l),
+        fitted: sequence.fitted,
+        registers: sequence.registers[l],
         now: { ...moment, layer: l },
       },
       sequence.rotary,
     );
     const attention = session.outputs.filter((name) => name.startsWith('attention'));
     const logits = session.outputs.filter((name) => name.startsWith('products'));
-    const scores = session.outputs.filter((name) => name.startsWith('score.'));
+    const scored = session.outputs.filter((name) => name.startsWith('score.'));
     const got = await session.run(feeds, [
       'output',
       'stored',
-      ...scores,
+      ...scored,
       ...(observer ? [...attention, ...logits] : []),
     ]);
     const data = (name: string) => got[name]!.data as Float32Array;
@@ -393,7 +396,7 @@ async function feed(
       await observer.layer({ layer: l, cache: layer, form, queries, keys, values, output, position, ...seen });
       for (const block of [...seen.attention, ...seen.products]) letGo(block);
     }
-    commits.push(commit(layer, form, got, { keys: data('stored'), values }, position));
+    commits.push(commit(layer, form, got, { keys: data('stored'), values }, position, sequence.registers[l]!));
     if (gate)
       commits.push(() => {
         for (const [h, { count, columns }] of layer.tables.entries())
