@@ -4,7 +4,7 @@ import { quoted } from '../../draw/words.ts';
 import { headCount, promptRead, type Run } from '../../store/run.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
 import { type Phrase, type Said, saysNoRun, saysNotRecorded, saysReading, tableOf } from '../words.ts';
-import { type Concentration, type HeavyDrawing, leastScore, shareAt, topTokens } from './encode.ts';
+import { type Concentration, type HeavyDrawing, heavyRows, ruleWords, shareAt, topTokens } from './encode.ts';
 
 export function describeHeavy(
   run: Run | undefined,
@@ -24,13 +24,20 @@ export function describeHeavy(
   const heads = headCount(run.info);
   const late = drawing.step !== shownStep ? ` · step ${drawing.step}, the newest` : '';
   return {
-    subtitle: `${wide ? 'sum over queries' : ''}${late}`.replace(/^ · /, ''),
+    subtitle: `${wide ? ruleWords[drawing.rule] : ''}${late}`.replace(/^ · /, ''),
     caption:
       position !== undefined && position < drawing.tokens
         ? aboutToken(run, head, curve, position)
         : aboutHead(run, head, curve),
     legend: wide
-      ? [{ kind: 'ramp', label: 'accumulated score, log', low: `≤${leastScore}`, high: whole(drawing.most) }]
+      ? [
+          {
+            kind: 'ramp',
+            label: 'score, log',
+            low: `≤${drawing.least}`,
+            high: drawing.rule === 'sum' ? whole(drawing.most) : fixed(drawing.most, 2),
+          },
+        ]
       : [],
     table: () =>
       tableOf(
@@ -38,10 +45,11 @@ export function describeHeavy(
         topTokens(run, drawing, row, curve.order, drawing.tokens, shownStep).map((t, rank) => [
           String(rank + 1),
           quoted(t.position, run.texts[t.position]?.text),
-          fixed(t.score, 2),
+          fixed(t.score, drawing.rule === 'sum' ? 2 : 4),
           `${t.holding} of ${heads}`,
         ]),
       ),
+    data: () => heavyRows(run, drawing),
     facts: { topShare: shareAt(curve, 0.05) },
   };
 }

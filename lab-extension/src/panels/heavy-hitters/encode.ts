@@ -1,45 +1,83 @@
 /** Heavy hitters: attention that each token has received so far, per layer and KV head. */
+import type { Column } from 'kvlab/frame';
 import { latestColumn, type Run } from '../../store/run.ts';
-import { holdingAt } from '../../store/survival.ts';
+import { gone, holdingAt } from '../../store/survival.ts';
 
-/** Scores at or below this get no ink. */
-export const leastScore = 0.1;
+/** What counts as heavy: attention summed over queries and the heads of a group, or per query, as mean or largest of the group. */
+export const scoreRules = ['sum', 'mean', 'largest'] as const;
+export type ScoreRule = (typeof scoreRules)[number];
+export const ruleWords: Readonly<Record<ScoreRule, string>> = {
+  sum: 'sum over queries and group',
+  mean: 'per query, mean of the group',
+  largest: 'per query, largest of the group',
+};
 
 export interface HeavyDrawing {
+  rule: ScoreRule;
   /** Step that the scores belong to. */
   step: number;
   tokens: number;
   /** [layers * kvHeads, tokens]. */
   scores: Float32Array;
   rows: number;
+  /** Scores at or below this get no ink. */
+  least: number;
   most: number;
 }
 
-export function encodeHeavy(run: Run): HeavyDrawing | undefined {
-  const column = latestColumn(run, 'heavy.score');
+/** Drawings by the column that they were made from: pointing at things must not cost what new data cost. */
+const made = new WeakMap<object, Map<ScoreRule, HeavyDrawing>>();
+
+export function encodeHeavy(run: Run, rule: ScoreRule = 'sum'): HeavyDrawing | undefined {
+  const column = latestColumn(run, rule === 'sum' ? 'heavy.score' : 'attention.received');
   if (!column) return undefined;
-  const [layers, kvHeads, tokens] = column.shape as [number, number, number];
-  const scores = column.data as Float32Array;
+  const known = made.get(column) ?? new Map<ScoreRule, HeavyDrawing>();
+  made.set(column, known);
+  const drawing = known.get(rule) ?? drawingOf(run, column, rule);
+  known.set(rule, drawing);
+  return drawing;
+}
+
+function drawingOf(run: Run, column: Column & { step: number }, rule: ScoreRule): HeavyDrawing {
+  const tokens = column.shape[2]!;
+  const { layers, kvHeads, queryHeads } = run.info.model;
+  const scores =
+    rule === 'sum'
+      ? (column.data as Float32Array)
+      : grouped(column.data as Float32Array, tokens, queryHeads / kvHeads, rule);
   return {
+    rule,
     step: column.step,
     tokens,
     scores,
     rows: layers * kvHeads,
+    least: rule === 'sum' ? 0.1 : 0.0005,
     most: scores.reduce((a, b) => Math.max(a, b), 0),
   };
 }
 
-/** Largest score of each bin of tokens on a log scale from 0 (at most `leastScore`) to 1 (`most`), [rows, columns]. */
+/** Mean or largest over the query heads that share a KV head. */
+function grouped(values: Float32Array, tokens: number, group: number, rule: 'mean' | 'largest'): Float32Array {
+  const out = new Float32Array(values.length / group);
+  for (let i = 0; i < values.length; i++) {
+    const head = Math.floor(Math.floor(i / tokens) / group);
+    const at = head * tokens + (i % tokens);
+    out[at] = rule === 'mean' ? out[at]! + values[i]! / group : Math.max(out[at]!, values[i]!);
+  }
+  return out;
+}
+
+/** Largest score of each bin of tokens on a log scale from 0 (at most `least`) to 1 (`most`), [rows, columns]. */
 export function binScores(drawing: HeavyDrawing, from: number, columns: number, bin: number): Float32Array {
-  const { tokens, rows, scores, most } = drawing;
-  const span = Math.log(Math.max(most, leastScore * 10) / leastScore);
+  const { tokens, rows, scores, most, least } = drawing;
+  const span = Math.log(Math.max(most, least * 10) / least);
   const cells = new Float32Array(rows * columns);
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++) {
       let high = 0;
       const end = Math.min(tokens, from + (column + 1) * bin);
       for (let p = from + column * bin; p < end; p++) high = Math.max(high, scores[row * tokens + p]!);
-      cells[row * columns + column] = high > leastScore ? Math.log(high / leastScore) / span : 0;
+      cells[row * columns + column] = high > least ? Math.log(high / least) / span : 0;
     }
   return cells;
 }
@@ -105,4 +143,26 @@ export function topTokens(
     score: drawing.scores[row * drawing.tokens + position]!,
     holding: holdingAt(run.survival, position, step),
   }));
+}
+
+/** One row for each layer, KV head and token, for files. */
+export function heavyRows(run: Run, drawing: HeavyDrawing): Record<string, Float32Array | Uint32Array | string[]> {
+  const { kvHeads } = run.info.model;
+  const { rows, tokens, scores } = drawing;
+  const total = rows * tokens;
+  const ranks = new Uint32Array(total);
+  for (let row = 0; row < rows; row++)
+    for (const [rank, position] of concentration(drawing, row).order.entries()) ranks[row * tokens + position] = rank;
+  const whole = (of: (i: number) => number) => Uint32Array.from({ length: total }, (_, i) => of(i));
+  const { keys, stride } = run.survival;
+  return {
+    layer: whole((i) => Math.floor(i / tokens / kvHeads)),
+    kv_head: whole((i) => Math.floor(i / tokens) % kvHeads),
+    position: whole((i) => i % tokens),
+    token: Array.from({ length: total }, (_, i) => run.texts[i % tokens]?.text ?? ''),
+    score: scores,
+    rank: ranks,
+    heavy: whole((i) => (ranks[i]! < Math.ceil(tokens * 0.05) ? 1 : 0)),
+    held: whole((i) => (keys[Math.floor(i / tokens) * stride + (i % tokens)] === gone ? 0 : 1)),
+  };
 }

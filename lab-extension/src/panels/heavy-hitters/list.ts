@@ -32,7 +32,10 @@ export function fillTopList(
     const bar = piece('kvlab-top-bar', '');
     bar.style.width = `${Math.max(1, Math.round((38 * token.score) / most))}px`;
     const measure = piece('kvlab-top-score', '');
-    measure.append(bar, token.score < 1000 ? fixed(token.score, 1) : whole(token.score));
+    measure.append(
+      bar,
+      most <= 1 ? fixed(token.score, 3) : token.score < 1000 ? fixed(token.score, 1) : whole(token.score),
+    );
     row.append(
       piece('kvlab-top-position', String(token.position)),
       piece('kvlab-top-word', tokenWord(run.texts[token.position]?.text ?? '').trim() || '␣'),

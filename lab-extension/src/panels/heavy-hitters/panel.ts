@@ -1,15 +1,16 @@
 /** Heavy hitters: the dark column at token 0, the few dark lines, the knee of the curve, the words in the list. */
-import { areaScales, createAxes, type PlotArea } from '../../draw/axes.ts';
+import type { PlotArea } from '../../draw/axes.ts';
 import { fitCells, paintCells } from '../../draw/cells.ts';
-import { drawFlag, drawLine, drawLock, drawSeries, drawText, textWidth } from '../../draw/marks.ts';
+import { drawLine, drawLock, drawSeries, drawText, textWidth } from '../../draw/marks.ts';
+import { clipped, createPlot, flagWords, markToken, within } from '../../draw/plot.ts';
 import { indexTicks, linearScale, percent, roundTicks, type Scale } from '../../draw/scale.ts';
-import { clearSurface, createSurface, type Rect, type Surface } from '../../draw/surface.ts';
+import type { Rect, Surface } from '../../draw/surface.ts';
 import { rampIndex, type Theme } from '../../draw/theme.ts';
-import { placeWords, tokenWord } from '../../draw/words.ts';
+import { placeWords } from '../../draw/words.ts';
 import type { Run } from '../../store/run.ts';
 import { lockSelection, previewSelection, type Store, selected, shownRun, shownStep } from '../../store/store.ts';
 import { headOf } from '../eviction-timeline/panel.ts';
-import { followPointer, type PanelKind } from '../panel.ts';
+import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { describeHeavy } from './describe.ts';
 import {
   binScores,
@@ -17,6 +18,8 @@ import {
   concentration,
   encodeHeavy,
   type HeavyDrawing,
+  type ScoreRule,
+  scoreRules,
   shareAt,
   shareCurve,
   topTokens,
@@ -28,8 +31,23 @@ export const heavyHitters: PanelKind = {
   title: 'Heavy hitters',
   restMs: 200,
   mount(host, { store, redraw }) {
-    const surface = createSurface(host);
-    const axes = createAxes(host, redraw);
+    const plot = createPlot(host, redraw);
+    const { surface, axes } = plot;
+    let rule: ScoreRule = 'sum';
+    const choose = (next: ScoreRule) => {
+      rule = next;
+      redraw();
+    };
+    const controls = segmented<ScoreRule>(
+      'Score',
+      [
+        { value: 'sum', text: 'Sum' },
+        { value: 'mean', text: 'Mean' },
+        { value: 'largest', text: 'Largest' },
+      ],
+      rule,
+      choose,
+    );
     const list = document.createElement('div');
     list.className = 'kvlab-top';
     host.append(list);
@@ -39,16 +57,7 @@ export const heavyHitters: PanelKind = {
       host,
       (x, y) => {
         const run = shownRun(store);
-        if (
-          !run ||
-          !scales ||
-          !mosaic ||
-          x < mosaic.x ||
-          x > mosaic.x + mosaic.width ||
-          y < mosaic.y ||
-          y > mosaic.y + mosaic.height
-        )
-          return undefined;
+        if (!run || !scales || !mosaic || !within(mosaic, x, y)) return undefined;
         const row = Math.floor(scales.y.invert(y) * run.info.model.kvHeads);
         const position = Math.floor(scales.x.invert(x));
         if (position < 0 || position >= run.texts.length) return undefined;
@@ -72,14 +81,23 @@ export const heavyHitters: PanelKind = {
       if (position !== undefined) lockSelection(store, { position: Number(position) });
     });
     return {
+      controls,
+      keys: {
+        r: {
+          does: 'next score: sum, mean, largest',
+          press: () => choose(scoreRules[(scoreRules.indexOf(rule) + 1) % scoreRules.length]!),
+        },
+      },
       draw(theme) {
-        clearSurface(surface);
+        plot.clear();
+        markChoice(controls, rule);
+        controls.hidden = surface.width < 420;
         list.style.setProperty('--kvlab-heavy', theme.tones.heavy);
         const run = shownRun(store);
-        const drawing = run && encodeHeavy(run);
+        const drawing = run && encodeHeavy(run, rule);
         list.hidden = !drawing;
         if (!run || !drawing) {
-          axes.set([], surface, theme);
+          plot.areas([], theme);
           scales = mosaic = undefined;
           return describeHeavy(run, 0, drawing, undefined, undefined, undefined, false);
         }
@@ -92,13 +110,12 @@ export const heavyHitters: PanelKind = {
         let left = wide ? surface.width - 250 : 0;
         if (wide) {
           const area = mosaicArea(run, drawing, surface, left);
-          axes.set([area], surface, theme);
-          scales = areaScales(area, axes.zoomed(0));
+          scales = plot.areas([area], theme)[0]!;
           mosaic = area.rect;
           left = Math.max(mosaic.x + mosaic.width + 36, surface.width - 420);
           drawMosaic(surface, theme, run, drawing, area.rect, scales, axes.zoomed(0).x, store, position, row);
         } else {
-          axes.set([], surface, theme);
+          plot.areas([], theme);
           scales = mosaic = undefined;
         }
         const curveHeight = Math.max(44, Math.min(104, surface.height * 0.3));
@@ -128,7 +145,7 @@ export const heavyHitters: PanelKind = {
         const position = Math.max(0, Math.min(run.texts.length - 1, (selected(store).position ?? 0) + columns));
         return { position, layer: Math.floor(row / kvHeads), kvHead: row % kvHeads, queryHead: undefined };
       },
-      dispose: () => axes.dispose(),
+      dispose: () => plot.dispose(),
     };
   },
 };
@@ -182,19 +199,8 @@ function drawMosaic(
   if (columns < 1) return;
   const cells = binScores(drawing, from, columns, bin);
   const words = Uint32Array.from(cells, (v) => theme.ramp[rampIndex(v)]!);
-  const { context } = surface;
-  context.save();
-  context.beginPath();
-  context.rect(rect.x, rect.y, rect.width, rect.height);
-  context.clip();
-  paintCells(
-    surface,
-    { x: x(from), y: rect.y, width: x(from + columns * bin) - x(from), height: rect.height },
-    columns,
-    drawing.rows,
-    words,
-  );
-  context.restore();
+  const place = { x: x(from), y: rect.y, width: x(from + columns * bin) - x(from), height: rect.height };
+  clipped(surface, rect, () => paintCells(surface, place, columns, drawing.rows, words));
   drawLine(
     surface,
     [
@@ -207,18 +213,13 @@ function drawMosaic(
   const right = rect.x + rect.width;
   const centre = (p: number) => x(p + 0.5);
   const inside = position !== undefined && x(position) >= rect.x - 1 && x(position + 1) <= right + 1;
-  const flags = inside
-    ? [
-        drawFlag(
-          surface,
-          theme,
-          `${position} ${tokenWord(run.texts[position]?.text ?? '').trim()}`,
-          centre(position),
-          rect.y - 10,
-          [rect.x, right],
-        ),
-      ]
-    : [];
+  const flag =
+    inside &&
+    markToken(surface, theme, rect, x, position, store.locked.position === position, {
+      text: flagWords(position, run.texts[position]?.text),
+      y: rect.y - 10,
+      between: [rect.x, right],
+    });
   const sums = new Float32Array(drawing.tokens);
   for (let i = 0; i < drawing.scores.length; i++) sums[i % drawing.tokens]! += drawing.scores[i]!;
   const candidates = run.texts
@@ -229,7 +230,7 @@ function drawMosaic(
     centre,
     (text) => textWidth(surface, theme, text),
     [rect.x, right],
-    flags,
+    flag ? [flag] : [],
   )) {
     drawLine(
       surface,
@@ -246,24 +247,6 @@ function drawMosaic(
   }
   const height = rect.height / drawing.rows;
   drawLock(surface, theme, { x: rect.x, y: y(row / run.info.model.kvHeads), width: rect.width, height }, 'row');
-  if (inside) {
-    const column = {
-      x: x(position),
-      y: rect.y,
-      width: Math.max(2, x(position + 1) - x(position)),
-      height: rect.height,
-    };
-    if (store.locked.position === position) drawLock(surface, theme, column, 'column');
-    else
-      drawLine(
-        surface,
-        [
-          [centre(position), rect.y],
-          [centre(position), rect.y + rect.height],
-        ],
-        { colour: theme.ink },
-      );
-  }
 }
 
 function drawCurves(surface: Surface, theme: Theme, drawing: HeavyDrawing, curve: Concentration, rect: Rect): void {
