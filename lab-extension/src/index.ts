@@ -39,11 +39,12 @@ const plugin: JupyterFrontEndPlugin<void> = {
         await tracker.add(widget);
       }
       if (!widget.isAttached) {
-        app.shell.add(widget, 'main', { ref: notebook.id, mode: 'split-right', activate: false });
-        giveRoom(widget, notebook);
+        if (shell) {
+          shell.add(widget, 'main', { ref: notebook.id, mode: 'split-right', activate: false });
+          giveRoom(widget, notebook);
+        } else app.shell.add(widget, 'right'); // Notebook 7 shows one document in its main area
       }
-      if (shell) shell.activateById(widget.id);
-      else app.shell.activateById(widget.id);
+      app.shell.activateById(widget.id);
       widget.content.showPanel(args.panel);
       if (args.enlarge !== undefined) widget.content.enlarge(args.enlarge || undefined);
       return widget;

@@ -73,11 +73,12 @@ export function writeNotebook(path: string, cells: readonly string[]): void {
   writeFileSync(path, JSON.stringify(notebook));
 }
 
-/** Starts JupyterLab on a fresh folder with copies of `files`, opens `notebook` in it and waits for its kernel. */
+/** Starts JupyterLab, or Notebook 7, on a fresh folder with copies of `files`, opens `notebook` in it and waits for its kernel. */
 export async function openRealLab(
   notebook: string,
   prepare: (folder: string) => void,
   files: readonly string[] = [],
+  program: 'lab' | 'notebook' = 'lab',
 ): Promise<RealLab> {
   installLabExtension(root);
   const folder = mkdtempSync(join(tmpdir(), 'kvlab-lab-'));
@@ -87,7 +88,7 @@ export async function openRealLab(
   const server = spawn(
     venvProgram(root, 'jupyter'),
     [
-      'lab',
+      program,
       '--no-browser',
       '--allow-root',
       '--ServerApp.ip=127.0.0.1',
@@ -95,7 +96,7 @@ export async function openRealLab(
       '--ServerApp.port_retries=0',
       '--IdentityProvider.token=',
       `--ServerApp.root_dir=${folder}`,
-      '--LabApp.expose_app_in_browser=True',
+      `--${program === 'lab' ? 'LabApp' : 'JupyterNotebookApp'}.expose_app_in_browser=True`,
     ],
     {
       cwd: folder,
@@ -131,8 +132,8 @@ export async function openRealLab(
     page.on('request', (request) => {
       if (/^(https?|wss?):/.test(request.url()) && !request.url().startsWith(url)) outside.push(request.url());
     });
-    page.on('pageerror', (error) => errors.push(error.message));
-    await page.goto(`${url}/lab/tree/${notebook}`);
+    page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
+    await page.goto(`${url}/${program === 'lab' ? 'lab/tree' : 'notebooks'}/${notebook}`);
     await page.waitForSelector('.jp-NotebookPanel .jp-Cell', { timeout: 60_000 });
     await until(
       () => page.evaluate(kernelIsIdle),
