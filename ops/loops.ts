@@ -67,3 +67,12 @@ export function nearestHalf(v: number): number {
   const step = 2 ** (Math.floor(Math.log2(Math.abs(v) || 1)) - 10);
   return roundHalfEven(v / step) * step;
 }
+
+/** A tensor like x [H, T, D], each number made from the old one and where it stands. */
+export function eachNumber(x: Tensor, make: (v: number, h: number, t: number, d: number) => number): Tensor {
+  const [, T, D] = x.dims as [number, number, number];
+  return tensor(
+    x.dims,
+    x.data.map((v, i) => make(v, Math.floor(i / (T * D)), Math.floor(i / D) % T, i % D)),
+  );
+}

@@ -36,8 +36,8 @@ export interface Spec {
   /** Input only: T must be in time order (pooling, runs). Otherwise rows come in any order. */
   ordered?: boolean;
   /** What the numbers are, so that random checks draw valid ones. `rows`: causal softmax rows over the last axis;
-   *  `products`: their logits, -1e30 where masked; `positions`: ascending along the last axis; `shares`: 0 to 1. */
-  values?: 'any' | 'rows' | 'products' | 'positions' | 'shares';
+   *  `products`: their logits, -1e30 where masked; `positions`: ascending along the last axis; `shares`: 0 to 1; `order`: 0, 1, 2, … shuffled. */
+  values?: 'any' | 'rows' | 'products' | 'positions' | 'shares' | 'order';
   /** State only: value of a new row, and how two rows become one when entries merge. */
   start?: number;
   merge?: 'sum' | 'max' | 'keep';

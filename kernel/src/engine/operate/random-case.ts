@@ -87,9 +87,19 @@ function fill({ dtype, dims, values = 'any' }: Spec, sizes: Sizes, flavour: Flav
   const length = out.dims[out.dims.length - 1] ?? 1;
   if (values === 'rows' || values === 'products') causalRows(out, ordinary, values);
   else if (values === 'positions') assign((i) => (i % length === 0 ? -1 : data[i - 1]!) + 1 + Math.floor(draw() * 3));
+  else if (values === 'order') shuffle(out, draw);
   else if (values === 'shares') assign(() => (flavour === 'ties' ? 0.5 : draw()));
   else assign(() => (whole ? Math.floor(draw() * whole) : ordinary()));
   return out;
+}
+
+/** Each whole number below the count of elements once. */
+function shuffle({ data }: Tensor, draw: Draw): void {
+  data.forEach((_, i) => {
+    const j = Math.floor(draw() * (i + 1));
+    data[i] = data[j]!;
+    data[j] = i;
+  });
 }
 
 /** Attention of the last Q of T tokens, or its logits: row q sees the first T - Q + q + 1 columns. */
