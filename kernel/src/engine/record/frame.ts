@@ -68,7 +68,12 @@ export interface RunInfo {
     /** Options in force. */
     options?: Readonly<Record<string, string | number | boolean>>;
     /** The eight slots in order; neutral ones are drawn faint. */
-    slots: readonly { slot: SlotName; text: string; neutral: boolean }[];
+    slots: readonly {
+      slot: SlotName;
+      text: string;
+      neutral: boolean /** Where the operator is written, in the repository. */;
+      file?: string;
+    }[];
     /** True when something is stored in fewer bits than the run computes with. */
     quantizes: boolean;
     departures: readonly string[];
