@@ -13,6 +13,10 @@ export type Profiles<O> = O extends { profile: infer P extends Profile }
 
 /** Options of a method that is a press in kvpress too. */
 export const asPress = { profile: 'paper' as 'paper' | 'kvpress', rounding: 'nearest' as Rounding };
+/** An option of a method whose authors' code differs from the paper. */
+export const asCode = { profile: 'paper' as 'paper' | 'authors' };
+/** Once, when the prompt is read. */
+export const once: readonly When[] = ['prompt'];
 /** After each chunk of the prompt and after each step. */
 export const always: readonly When[] = ['chunk', 'step'];
 /** After the prompt and, while text is written, every 512 steps. */
@@ -20,7 +24,7 @@ export const nowAndThen: readonly When[] = ['prompt', { every: 512 }];
 
 /** What all presses of NVIDIA kvpress 0.5.5 share: they act once, when the prompt is read, and round shares down. */
 export const onceAsKvpress: { readonly when: readonly When[]; readonly rounding: 'down' } = {
-  when: ['prompt'],
+  when: once,
   rounding: 'down',
 };
 

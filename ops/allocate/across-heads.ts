@@ -7,9 +7,12 @@ import type { Allocation } from './allocation.ts';
 import type { Rounding } from './amount.ts';
 import { amountWords, type NamedAmounts, spreadRest } from './amounts.ts';
 
+/** Of what the certain share is: of the amount of the last zone, or of all that a head holds. */
+export type FloorOf = 'zone' | 'head';
+
 export function acrossHeads(
   amounts: NamedAmounts,
-  { floor = 0.2, floorOf = 'zone', rounding }: { floor?: number; floorOf?: 'zone' | 'head'; rounding?: Rounding } = {},
+  { floor = 0.2, floorOf = 'zone', rounding }: { floor?: number; floorOf?: FloorOf; rounding?: Rounding } = {},
 ): Allocation {
   if (!(floor >= 0 && floor <= 1)) throw new RangeError(`across-heads: floor is ${floor}; give a share from 0 to 1`);
   return {

@@ -5,7 +5,7 @@ import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
-import { asPress } from '../profile.ts';
+import { asPress, once } from '../profile.ts';
 import { windowAttention } from '../score/window-attention.ts';
 import { kvpressVote, ownScore, vote } from '../score/window-vote.ts';
 import { last } from '../select/last.ts';
@@ -14,9 +14,9 @@ import { zones } from '../select/zones.ts';
 
 export const chunkKV = method(
   'ChunkKV',
-  { entries: 1024, ...vote, chunk: 20, by: 'entries' as 'entries' | 'chunks', ...asPress },
-  ({ window, kernel, pool, reduce, chunk, by, rounding, ...o }) => ({
-    when: 'prompt',
+  { entries: 1024, ...vote, chunk: 20, by: 'entries' as 'entries' | 'chunks', when: once, ...asPress },
+  ({ window, kernel, pool, reduce, chunk, by, rounding, when, ...o }) => ({
+    when,
     score: windowAttention({ window, kernel, pool, reduce, own: ownScore[by], heads: 'mean' }),
     allocate: uniform({ ...budgetOf(o), recent: window }, { rounding, chunk: { entries: 1, chunks: chunk }[by] }),
     select: {

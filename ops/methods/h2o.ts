@@ -5,7 +5,7 @@ import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
-import { always } from '../profile.ts';
+import { always, asCode } from '../profile.ts';
 import { accumulatedAttention } from '../score/accumulated-attention.ts';
 import { last } from '../select/last.ts';
 import { top } from '../select/top.ts';
@@ -13,7 +13,7 @@ import { zones } from '../select/zones.ts';
 
 export const h2o = method(
   'H2O',
-  { heavy: 0.1, recent: 0.1, when: always, profile: 'paper' as 'paper' | 'authors' },
+  { heavy: 0.1, recent: 0.1, when: always, ...asCode },
   (o) => ({
     when: o.when,
     score: accumulatedAttention(),

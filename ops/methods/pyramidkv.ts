@@ -5,7 +5,7 @@ import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
-import type { Profile } from '../profile.ts';
+import { once, type Profile } from '../profile.ts';
 import { windowAttention } from '../score/window-attention.ts';
 import { authorsVote, kvpressVote, vote } from '../score/window-vote.ts';
 import { last } from '../select/last.ts';
@@ -14,9 +14,9 @@ import { zones } from '../select/zones.ts';
 
 export const pyramidKV = method(
   'PyramidKV',
-  { entries: 1024, ...vote, steepness: 20, steps: 'sum' as Steps, profile: 'paper' as Profile },
+  { entries: 1024, ...vote, steepness: 20, steps: 'sum' as Steps, when: once, profile: 'paper' as Profile },
   (o) => ({
-    when: 'prompt',
+    when: o.when,
     score: windowAttention({ window: o.window, kernel: o.kernel, pool: o.pool, reduce: o.reduce }),
     allocate: pyramid({ ...budgetOf(o), recent: o.window }, { steepness: o.steepness, steps: o.steps }),
     select: zones({ recent: last, heavy: top }),

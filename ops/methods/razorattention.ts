@@ -6,6 +6,7 @@ import { exact } from '../encode/exact.ts';
 import { echoHeads } from '../fit/echo-heads.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
+import { asCode, once } from '../profile.ts';
 import { first } from '../select/first.ts';
 import { last } from '../select/last.ts';
 import { rest } from '../select/rest.ts';
@@ -13,9 +14,9 @@ import { zones } from '../select/zones.ts';
 
 export const razorAttention = method(
   'RazorAttention',
-  { echo: 0.01, induction: 0.14, sinks: 4, recent: 251, counted: true, profile: 'paper' as 'paper' | 'authors' },
+  { echo: 0.01, induction: 0.14, sinks: 4, recent: 251, counted: true, when: once, ...asCode },
   (o) => ({
-    when: 'prompt',
+    when: o.when,
     score: nothing,
     allocate: byHeadClass(
       echoHeads({ echo: o.echo, induction: o.induction }),

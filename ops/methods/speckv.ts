@@ -5,6 +5,7 @@ import { exact } from '../encode/exact.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
 import { lookahead } from '../pass/lookahead.ts';
+import { once } from '../profile.ts';
 import { windowAttention } from '../score/window-attention.ts';
 import { last } from '../select/last.ts';
 import { top } from '../select/top.ts';
@@ -13,9 +14,9 @@ import { streamingLLM } from './streamingllm.ts';
 
 export const specKV = method(
   'SpecKV',
-  { entries: 256, window: 32, kernel: 7, draft: 8 },
+  { entries: 256, window: 32, kernel: 7, draft: 8, when: once },
   (o) => ({
-    when: 'prompt',
+    when: o.when,
     passes: lookahead({ draft: streamingLLM({ sinks: 4, recent: 256 }), tokens: o.draft }),
     score: windowAttention({ window: o.window, kernel: o.kernel, reduce: 'max', guests: true }),
     allocate: uniform({ keep: o.keep, entries: o.entries, bytes: o.bytes, recent: o.window }),
