@@ -12,12 +12,14 @@ import { lowRankOperator } from './encode/low-rank.ts';
 import { quantOperator } from './encode/quant.ts';
 import { adaKV } from './methods/ada-kv.ts';
 import { attentionGate } from './methods/attention-gate.ts';
+import { bipolarInt } from './methods/bipolar-int.ts';
 import { chunkKV } from './methods/chunkkv.ts';
 import { criticPorag } from './methods/critic-porag.ts';
 import { cur } from './methods/cur.ts';
 import { duoAttention } from './methods/duoattention.ts';
 import { expectedAttention as expectedAttentionMethod } from './methods/expected-attention.ts';
 import { full } from './methods/full.ts';
+import { gear } from './methods/gear.ts';
 import { gemFilter } from './methods/gemfilter.ts';
 import { h2o } from './methods/h2o.ts';
 import { infLLM } from './methods/infllm.ts';
@@ -28,6 +30,7 @@ import { kivi } from './methods/kivi.ts';
 import { lagKV } from './methods/lagkv.ts';
 import { leverageScore } from './methods/leverage-score.ts';
 import { locret } from './methods/locret.ts';
+import { mikv } from './methods/mikv.ts';
 import { observedAttention } from './methods/observed-attention.ts';
 import { pyramidKV } from './methods/pyramidkv.ts';
 import { quest } from './methods/quest.ts';
@@ -55,6 +58,7 @@ import { localMass } from './score/local-mass.ts';
 import { localNorms } from './score/local-norms.ts';
 import { noisyAttention } from './score/noisy-attention.ts';
 import { outputGradient } from './score/output-gradient.ts';
+import { probedAttention } from './score/probed-attention.ts';
 import { randomScore } from './score/random-score.ts';
 import { retainingHeadOperator } from './score/retaining-head.ts';
 import { rowEntropy } from './score/row-entropy.ts';
@@ -68,6 +72,7 @@ export const operators = {
   keyNorm,
   randomScore,
   averageAttention,
+  probedAttention,
   noisyAttention,
   belowAverageCount,
   surprisal,
@@ -131,9 +136,5 @@ export const methods = {
   attentionGate,
   locret,
   criticPorag,
-} as const;
-
-/** Methods whose declaration is complete, but which ask more of the engine than it does yet; each says what it awaits. */
-export const declared = {
   timTree,
 } as const;

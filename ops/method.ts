@@ -48,8 +48,6 @@ export interface About<O> {
   /** The source that it was checked against: the paper's text, the authors' code, kvpress. */
   checked?: string;
   departures?: readonly string[];
-  /** What the engine does not do yet; such a method stands in the list `declared`, not in `methods`. */
-  awaits?: string;
   /** Options that a total budget (`keep`, `entries`, `bytes`) takes the place of. */
   total?: readonly (keyof O & string)[];
   profiles?: Profiles<O>;

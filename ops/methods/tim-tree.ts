@@ -31,6 +31,5 @@ export const timTree = method(
     paper: 'arXiv:2507.16784',
     checked: 'the project page',
     departures: ['scripted trees; the parser is ours'],
-    awaits: 'segments, and runs after a hole',
   },
 );

@@ -3,15 +3,7 @@
  *  `node --conditions=kvlab-source test/check/ops-readme.ts` writes it; a test compares it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type AnyDefinition,
-  declared,
-  type MethodFactory,
-  methods,
-  operators,
-  type Param,
-  type When,
-} from '@kvlab/ops';
+import { type AnyDefinition, type MethodFactory, methods, operators, type Param, type When } from '@kvlab/ops';
 import { imports, root } from './sources.ts';
 
 export const readmePath = join(root, 'ops', 'README.md');
@@ -64,7 +56,7 @@ function operatorText(name: string, definition: AnyDefinition): string {
   return lines.join('\n');
 }
 
-function methodText(list: string, name: string, path: string, factory: MethodFactory<object>): string {
+function methodText(name: string, path: string, factory: MethodFactory<object>): string {
   const { methodName, about, defaults } = factory;
   const { slots, when, declaration } = factory();
   const { passes, segment, phases = [] } = declaration;
@@ -73,7 +65,7 @@ function methodText(list: string, name: string, path: string, factory: MethodFac
   const moments = [...when.map(moment), ...phases.flatMap((phase) => [phase.when ?? []].flat().map(moment))];
   const options = Object.entries(defaults).map(([option, v]) => `\`${option}\` ${value(v)}`);
   const lines = [
-    `### [${methodName}](${path}): \`${list}.${name}(…)\``,
+    `### [${methodName}](${path}): \`methods.${name}(…)\``,
     ideaOf(read(`ops/${path}`)),
     '',
     ...(passes && !passes.neutral ? [`- passes: ${passes.title}`] : []),
@@ -85,7 +77,6 @@ function methodText(list: string, name: string, path: string, factory: MethodFac
       ([profile, of]) => `- profile ${profile}: ${settings(of)}`,
     ),
     `- paper: ${paperLink(about.paper)}`,
-    ...(about.awaits ? [`- awaits: ${about.awaits}`] : []),
     ...(about.checked ? [`- checked against: ${about.checked}`] : []),
     ...(about.departures ?? []).map((departure) => `- departs: ${departure}`),
   ];
@@ -107,11 +98,9 @@ function methodFiles(): Map<string, string> {
 /** The whole text. */
 export function opsReadme(): string {
   const files = methodFiles();
-  const texts = (list: string, of: object) =>
-    Object.entries(of as Record<string, MethodFactory<object>>).map(([name, factory]) =>
-      methodText(list, name, files.get(factory.methodName) ?? '', factory),
-    );
-  const [methodTexts, declaredTexts] = [texts('methods', methods), texts('declared', declared)];
+  const methodTexts = Object.entries(methods as unknown as Record<string, MethodFactory<object>>).map(
+    ([name, factory]) => methodText(name, files.get(factory.methodName) ?? '', factory),
+  );
   const operatorTexts = Object.entries(operators).map(([name, { definition }]) =>
     operatorText(name, definition as unknown as AnyDefinition),
   );
@@ -124,9 +113,6 @@ export function opsReadme(): string {
       "authors' code and kvpress differ, the option `profile` takes the settings of one of them; the paper's are the default.",
     '## Methods',
     ...methodTexts,
-    '## Declared methods',
-    'Their declarations are complete and their operators tested, but they ask more of the engine than it does yet.',
-    ...declaredTexts,
     '## Operators',
     'Letters: L layers, Hq query heads, Hkv key heads, Q new queries, T entries, D head size, N segments, X hidden size.',
     ...operatorTexts,

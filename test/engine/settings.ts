@@ -16,12 +16,16 @@ import {
   methods,
   nothing,
   oneTier,
+  openOrConcluded,
   pipe,
   quant,
   remainder,
   rest,
   rows,
+  type Segment,
+  type Segmentation,
   top,
+  turns,
   zones,
 } from '@kvlab/ops';
 
@@ -137,6 +141,39 @@ const packedUnrotated = method(
   { paper: '' },
 );
 
+/** Text in lists of eight tokens, each of one task whose last two tokens are its conclusion. */
+const listsOfEight: Segmentation = {
+  ...turns(),
+  title: 'lists of eight tokens',
+  cut: (pieces) =>
+    Array.from({ length: Math.ceil(pieces.length / 8) }, (_, i): Segment[] => {
+      const [from, to] = [8 * i, Math.min(pieces.length, 8 * i + 8)];
+      const open = to < 8 * i + 8;
+      return [
+        { from, to, open, within: -1, conclusion: false },
+        { from, to, open, within: 3 * i, conclusion: false },
+        { from: from + 6, to: Math.max(to, from + 6), open, within: 3 * i + 1, conclusion: true },
+      ];
+    }).flat(),
+};
+
+/** TIM's pruning over such lists. */
+const prunedLists = method(
+  'pruned lists',
+  { keepLists: 1 },
+  (o) => ({
+    ...base,
+    when: 'segment end',
+    segment: listsOfEight,
+    score: nothing,
+    allocate: everything,
+    select: zones({ live: openOrConcluded(o.keepLists) }),
+    encode: { keys: pipe(beforeRotary, exact), values: exact },
+    attend: rows({ at: contiguous }),
+  }),
+  { paper: '' },
+);
+
 const { full, window, streamingLLM, h2o, snapKV, kivi, random, keyNorm, gemFilter } = methods;
 
 const written: readonly Setting[] = [
@@ -216,6 +253,7 @@ export const testSettings: readonly Setting[] = [
   { name: 'leaving batches', method: leavingBatches() },
   { name: 'crumbling values', method: crumblingValues() },
   { name: 'packed before rotary', method: packedUnrotated() },
+  { name: 'pruned lists', method: prunedLists(), idle: prunedLists({ keepLists: 100 }) },
 ];
 
 export const settings: readonly Setting[] = [...librarySettings, ...testSettings];

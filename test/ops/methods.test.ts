@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type AnyDefinition, declared, type MethodFactory, methods, operators, scoredIn, tensor } from '@kvlab/ops';
+import { type AnyDefinition, type MethodFactory, methods, operators, scoredIn, tensor } from '@kvlab/ops';
 import { root } from '../check/sources.ts';
 
-const lists = { ...methods, ...declared } as unknown as Record<string, MethodFactory<object>>;
+const lists = methods as unknown as Record<string, MethodFactory<object>>;
 const ops = (folder: string) => join(root, 'ops', folder);
 
-test('every method file stands in exactly one list', () => {
+test('every method file stands in the list', () => {
   const files = readdirSync(ops('methods')).filter((name) => name.endsWith('.ts'));
   const names = files.map(
     (file) => /= method\(\s*'([^']+)'/.exec(readFileSync(join(ops('methods'), file), 'utf8'))?.[1],
@@ -19,15 +19,6 @@ test('every method file stands in exactly one list', () => {
       .map(({ methodName }) => methodName)
       .sort(),
   );
-  assert.deepEqual(
-    Object.keys(methods).filter((name) => name in declared),
-    [],
-  );
-});
-
-test('a method that waits for the engine says for what, and one that runs waits for nothing', () => {
-  for (const [name, { about }] of Object.entries(declared)) assert.ok('awaits' in about && about.awaits, name);
-  for (const [name, { about }] of Object.entries(methods)) assert.ok(!('awaits' in about), name);
 });
 
 for (const [name, factory] of Object.entries(lists))

@@ -8,6 +8,7 @@ import {
   leaves,
   type Method,
   type Part,
+  type Segment,
   type ZoneRule,
 } from '@kvlab/ops';
 import { type CacheLayer, compact, evict, parts } from '../cache/layer.ts';
@@ -26,6 +27,8 @@ export interface KeepMoment {
   seed: number;
   /** Bytes that are held, as a share of the full cache at the longest text that the model can read. */
   pressure?: number;
+  /** Segments of the text so far, for methods that cut it. */
+  segments?: readonly Segment[];
   /** What scores of held entries may read; methods without such a score need none. */
   facts?: ScoreFacts;
 }
@@ -78,7 +81,7 @@ function allocateNow(method: Method, layers: readonly CacheLayer[], before: Allo
   const { kvHeads, headSize } = layers[0]!.shape;
   const scores = (l: number, h: number): Float32Array => {
     const table = layers[l]!.tables[h]!;
-    const earlier = zonesOf(method, select.keys.slice(0, -1), table, 'keys', before, l * kvHeads + h, now.seen);
+    const earlier = zonesOf(method, select.keys.slice(0, -1), table, 'keys', before, l * kvHeads + h, now);
     return columnOf(table).filter((_, e) => earlier[e] === leaves);
   };
   const request = requestOf(method, layers.length, kvHeads, headSize, now.promptLength);
@@ -96,14 +99,14 @@ function zonesOf(
   part: Part,
   allocated: Allocated,
   head: number,
-  seen: number,
+  { seen, segments }: KeepMoment,
 ): Uint8Array {
   const amountOf = (zone: string): number => allocated.get(zone)?.[head] ?? Number.POSITIVE_INFINITY;
   const { count, position } = table;
   return assignZones(
     rules,
     method.zones,
-    { count, position, score: columnOf(table), seen },
+    { count, position, score: columnOf(table), seen, segments },
     table.zone[part],
     amountOf,
   );
@@ -136,9 +139,9 @@ export async function keepPass(
       const head = l * layer.shape.kvHeads + h;
       if (table.count === 0) return;
       if (allocate.burst && table.count <= allowance(method, amounts, head) + allocate.burst) return;
-      const keys = zonesOf(method, select.keys, table, 'keys', amounts, head, now.seen);
+      const keys = zonesOf(method, select.keys, table, 'keys', amounts, head, now);
       const values =
-        select.values === select.keys ? keys : zonesOf(method, select.values, table, 'values', amounts, head, now.seen);
+        select.values === select.keys ? keys : zonesOf(method, select.values, table, 'values', amounts, head, now);
       const gone: number[] = [];
       for (let e = 0; e < table.count; e++) if (keys[e] === leaves) gone.push(e);
       if (values !== keys) checkBothLeave(method, table, keys, values);

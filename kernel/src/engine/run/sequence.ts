@@ -4,22 +4,25 @@
  *  everything as it was. */
 import type { Allocated, Bound, Fitted, Method } from '@kvlab/ops';
 import { attendFeeds } from '../attend/feeds.ts';
-import { type Form, formOf, type SplicedScore } from '../attend/form.ts';
+import { type Form, formOf } from '../attend/form.ts';
 import { type RotaryTable, rotaryTable, rotateRow } from '../attend/rotary.ts';
 import { attendSessions } from '../attend/sessions.ts';
 import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../cache/layer.ts';
-import { fullBytes, heldBytes } from '../cache/ledger.ts';
+import { heldBytes } from '../cache/ledger.ts';
 import { placeFitted, seePeaks } from '../cache/registers.ts';
 import { type Encoder, encoderOf } from '../keep/encoder.ts';
 import { judge, judgesBefore } from '../keep/gate.ts';
 import type { Observer } from '../keep/observer.ts';
-import { columnsOfScore, partsOf } from '../keep/parts.ts';
-import { allocateBudget, keepPass } from '../keep/pass.ts';
-import { scoredByPass } from '../keep/score.ts';
+import { columnsOfScore } from '../keep/parts.ts';
+import { allocateBudget } from '../keep/pass.ts';
+import { splicedScores } from '../keep/spliced.ts';
 import type { Model } from '../model/load.ts';
 import { type Operate, operateOf } from '../operate/operate.ts';
+import { holeObserver, runAgain } from './again.ts';
 import { planChunks } from './chunks.ts';
 import { commit, joinTail, surprise, type Tail } from './commit.ts';
+import { dueLine, keepIfDue, type Occasion } from './due.ts';
+import { checkContext, windowsOf } from './reach.ts';
 
 /** What a recorder sees of a layer before the cache changes. */
 export interface LayerView {
@@ -51,6 +54,9 @@ export interface Sequence {
   layers: CacheLayer[];
   /** Ids fed so far. */
   ids: number[];
+  /** Their text, kept where the method cuts the text into segments, and the segments that had ended when it last looked. */
+  pieces: string[];
+  endedSegments: number;
   /** Length of the first prompt; shares are shares of it. */
   promptLength: number;
   allocated: Allocated | undefined;
@@ -112,6 +118,8 @@ export function createSequence(model: Model, method: Method, seed = 0, fitted?: 
       return layer;
     }),
     ids: [],
+    pieces: [],
+    endedSegments: 0,
     promptLength: 0,
     allocated: undefined,
     allocatedLater: [],
@@ -138,6 +146,7 @@ export function forkSequence(sequence: Sequence): Sequence {
     ...sequence,
     layers: sequence.layers.map(forkLayer),
     ids: [...sequence.ids],
+    pieces: [...sequence.pieces],
     nll: [...sequence.nll],
     turns: [...sequence.turns],
     tails: [...sequence.tails],
@@ -186,7 +195,7 @@ export async function feedPrompt(
     onRows?.(logits, fed);
     fed += length;
     if (guests.length && i === chunks.length - 1) forgetFrom(sequence, last);
-    await keepIfDue(sequence, occasions, options.observer);
+    logits = (await keepAndRunAgain(sequence, occasions, options.observer)) ?? logits;
     onChunk?.(Math.min(fed, ids.length));
   }
   if (guests.length)
@@ -194,13 +203,31 @@ export async function feedPrompt(
   return logits.subarray(logits.length - V);
 }
 
+/** Runs the keep line that is due, and what its method wants to run after that. Logits [V] where something ran. */
+async function keepAndRunAgain(
+  sequence: Sequence,
+  occasions: readonly Occasion[],
+  observer: Observer | undefined,
+): Promise<Float32Array<ArrayBuffer> | undefined> {
+  if (!sequence.method.declaration.passes?.after) {
+    await keepIfDue(sequence, occasions, observer);
+    return undefined;
+  }
+  const watching = holeObserver(observer);
+  const due = await keepIfDue(sequence, occasions, watching);
+  const hole = watching.hole();
+  if (!due || !hole) return undefined;
+  return (await runAgain(sequence, due, hole, observer)) as Float32Array<ArrayBuffer> | undefined;
+}
+
 /** Takes everything from a position on out of the cache, as if it had not been fed. */
-function forgetFrom(sequence: Sequence, position: number): void {
+export function forgetFrom(sequence: Sequence, position: number): void {
   for (const layer of sequence.layers)
     layer.tables.forEach((table, h) => {
       for (let e = table.count - 1; e >= 0; e--) if (table.position[e]! >= position) evict(layer, h, e);
     });
-  for (const list of [sequence.ids, sequence.nll, sequence.turns]) list.length = Math.min(list.length, position);
+  for (const list of [sequence.ids, sequence.pieces, sequence.nll, sequence.turns])
+    list.length = Math.min(list.length, position);
 }
 
 /** Feeds tokens through the layers of the sequence only, keeping the last query that `score` looks at; no logits. */
@@ -224,92 +251,14 @@ export async function feedToken(sequence: Sequence, id: number, options: FeedOpt
   sequence.step++;
   try {
     const logits = await feed(sequence, [id], { ...options, due: dueLine(sequence, ['step']) !== undefined });
-    await keepIfDue(sequence, ['step'], options.observer);
-    return logits;
+    return (await keepAndRunAgain(sequence, ['step'], options.observer)) ?? logits;
   } catch (error) {
     sequence.step--;
     throw error;
   }
 }
 
-/** Refuses tokens whose positions the model does not know; a method that closes up positions is bound by what it holds. */
-function checkContext({ model, method, allocated, ids }: Sequence, more: number): void {
-  const { context } = model.config;
-  const closesUp = !method.declaration.attend.ruleOf('fresh').storesRotated && method.when.length > 0;
-  const held = method.declaration.select.keys.reduce(
-    (n, { zone, rule }) => n + (rule.amount ?? Math.max(...(allocated?.get(zone) ?? [Number.POSITIVE_INFINITY]))),
-    0,
-  );
-  if (!(closesUp && held < context) && ids.length + more > context)
-    throw new RangeError(
-      `${model.name}: ${ids.length + more} tokens are more than its context of ${context}; shorten the prompt or use a method that closes up positions and holds less (StreamingLLM)`,
-    );
-}
-
-/** Entries that position rules alone decide; undefined where a score or nothing decides. */
-function windowsOf({ method, allocated, layers }: Sequence): { first: number; last: number } | undefined {
-  const { select } = method.declaration;
-  // A method that waits for the end of the prompt lets its queries see all of it.
-  if (!method.when.includes('chunk') || select.keys !== select.values) return undefined;
-  if (!select.keys.every(({ rule }) => rule.byPosition)) return undefined;
-  const amounts = { first: 0, last: 0 };
-  for (const { zone, rule } of select.keys) {
-    const list = allocated?.get(zone);
-    const amount = rule.amount ?? list?.[0] ?? Number.POSITIVE_INFINITY;
-    if (rule.amount === undefined && list?.some((n) => n !== amount)) return undefined;
-    if (rule.byPosition) amounts[rule.byPosition] += amount;
-  }
-  return layers.length ? amounts : undefined;
-}
-
-type Occasion = 'prompt' | 'chunk' | 'step';
-
-/** The method with the keep line that is due, the last of several, and what it may hold. */
-function dueLine(sequence: Sequence, now: readonly Occasion[]): { line: Method; allocated: Allocated } | undefined {
-  const { method, step, allocated, allocatedLater } = sequence;
-  const due = ({ when }: Method) =>
-    when.some((w) => {
-      if (typeof w === 'object') return now.includes('step') && step % w.every === 0;
-      return w === 'before attention' ? now.includes('step') || now.includes('chunk') : now.some((o) => o === w);
-    });
-  const later = method.phases.findLastIndex(due);
-  if (later >= 0) return { line: method.phases[later]!, allocated: allocatedLater[later]! };
-  return due(method) ? { line: method, allocated: allocated! } : undefined;
-}
-
-async function keepIfDue(sequence: Sequence, occasions: readonly Occasion[], observer?: Observer): Promise<void> {
-  const due = dueLine(sequence, occasions);
-  if (!due) return;
-  const { step, ids, promptLength, seed, operate, tails, nll, turns, turn } = sequence;
-  const { group, ropeFrequencies } = sequence.model.config;
-  const facts = {
-    operate,
-    queries: (layer: number) => tails[layer],
-    nll,
-    turnsAgo: (position: number) => turn - (turns[position] ?? turn),
-    group,
-    frequencies: ropeFrequencies,
-  };
-  const { layers, kvHeads, headSize, context } = sequence.model.config;
-  const pressure = heldBytes(sequence.layers) / fullBytes(context, layers, kvHeads, headSize);
-  const now = { step, seen: ids.length, promptLength, seed, facts, pressure };
-  await keepPass(due.line, sequence.layers, due.allocated, now, sequence.encoder, observer);
-}
-
-/** The score operators that run inside the attention graph in this step. */
-function splicedScores({ method }: Sequence, due: boolean): SplicedScore[] {
-  if (judgesBefore(method)) return [];
-  return partsOf(method.declaration.score).flatMap(({ part, score }) => {
-    if (scoredByPass(score)) return [];
-    const attention = score.operator.inputs['attention'] ?? score.operator.inputs['products'];
-    const atBirth = score.operator.outputs['score']?.dims[1] === 'Q';
-    const always = score.operator.state !== undefined || atBirth;
-    if (!always && !due) return [];
-    const rows = score.needs.find((n) => 'rows' in n && n.rows?.last);
-    const lastRows = rows && 'rows' in rows ? rows.rows?.last : undefined;
-    return [{ part, score, lastRows, ordered: attention?.ordered ?? false }];
-  });
-}
+const utf8 = new TextDecoder();
 
 const eventLoop = (): Promise<void> =>
   new Promise((resolve) => (typeof setImmediate === 'function' ? setImmediate(resolve) : setTimeout(resolve, 0)));
@@ -320,7 +269,7 @@ function letGo({ buffer }: Float32Array): void {
 }
 
 /** Runs new tokens through all layers and then adds them to the cache. Logits [1, V] or [Q, V]. */
-async function feed(
+export async function feed(
   sequence: Sequence,
   ids: readonly number[],
   { signal, observer, rows = 'last', due = false, tail }: FeedOptions,
@@ -331,7 +280,7 @@ async function feed(
   const position = Int32Array.from({ length: Q }, (_, q) => sequence.ids.length + q);
   const sessions = attendSessions(model.runtime);
   const windows = windowsOf(sequence);
-  const scores = splicedScores(sequence, due);
+  const scores = splicedScores(sequence.method, due);
   const judged = judgesBefore(sequence.method);
   const { hidden = judged, products = false } = observer?.wants ?? {};
   const commits: (() => void)[] = [];
@@ -413,6 +362,8 @@ async function feed(
   for (const apply of commits) apply();
   if (wantsLogits) surprise(sequence, ids, logits);
   sequence.ids.push(...ids);
+  if (sequence.method.declaration.segment)
+    sequence.pieces.push(...ids.map((id) => utf8.decode(model.tokenizer.bytes(id))));
   for (const _ of ids) sequence.turns.push(sequence.turn);
   sequence.peakBytes = Math.max(sequence.peakBytes, heldBytes(layers));
   return rows === 'last' ? logits.subarray(logits.length - model.config.vocabulary) : logits;

@@ -1,0 +1,63 @@
+/** The keep line that is due: which one, on what facts it decides, and which segments of the text have ended. */
+import type { Allocated, Method, Segment } from '@kvlab/ops';
+import { fullBytes, heldBytes } from '../cache/ledger.ts';
+import type { Observer } from '../keep/observer.ts';
+import { keepPass } from '../keep/pass.ts';
+import type { Sequence } from './sequence.ts';
+
+/** What has just been fed: a chunk of a prompt, its last one, or a token of the answer. */
+export type Occasion = 'prompt' | 'chunk' | 'step';
+
+export interface DueLine {
+  line: Method;
+  allocated: Allocated;
+}
+
+/** The method with the keep line that is due, the last of several, and what it may hold. */
+export function dueLine(sequence: Sequence, now: readonly Occasion[], segmentEnded = false): DueLine | undefined {
+  const { method, step, allocated, allocatedLater } = sequence;
+  const due = ({ when }: Method) =>
+    when.some((w) => {
+      if (typeof w === 'object') return now.includes('step') && step % w.every === 0;
+      if (w === 'segment end') return segmentEnded;
+      return w === 'before attention' ? now.includes('step') || now.includes('chunk') : now.some((o) => o === w);
+    });
+  const later = method.phases.findLastIndex(due);
+  if (later >= 0) return { line: method.phases[later]!, allocated: allocatedLater[later]! };
+  return due(method) ? { line: method, allocated: allocated! } : undefined;
+}
+
+/** Runs the keep line that is due, if one is, and gives it back. */
+export async function keepIfDue(
+  sequence: Sequence,
+  occasions: readonly Occasion[],
+  observer?: Observer,
+): Promise<DueLine | undefined> {
+  const segments = sequence.method.declaration.segment?.cut(sequence.pieces) ?? [];
+  const ended = segments.filter(({ open }) => !open).length;
+  const due = dueLine(sequence, occasions, ended > sequence.endedSegments);
+  sequence.endedSegments = ended;
+  if (due) await keepNow(sequence, due, segments, observer);
+  return due;
+}
+
+export async function keepNow(
+  sequence: Sequence,
+  { line, allocated }: DueLine,
+  segments: readonly Segment[],
+  observer?: Observer,
+): Promise<void> {
+  const { step, ids, promptLength, seed, operate, tails, nll, turns, turn } = sequence;
+  const { layers, group, kvHeads, headSize, context, ropeFrequencies } = sequence.model.config;
+  const facts = {
+    operate,
+    queries: (layer: number) => tails[layer],
+    nll,
+    turnsAgo: (position: number) => turn - (turns[position] ?? turn),
+    group,
+    frequencies: ropeFrequencies,
+  };
+  const pressure = heldBytes(sequence.layers) / fullBytes(context, layers, kvHeads, headSize);
+  const now = { step, seen: ids.length, promptLength, seed, facts, pressure, segments };
+  await keepPass(line, sequence.layers, allocated, now, sequence.encoder, observer);
+}
