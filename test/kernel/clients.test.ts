@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { runPython } from './python.ts';
@@ -46,4 +49,37 @@ test('nbclient runs a notebook, which is valid, keeps its outputs, and exports a
   assert.equal(ran.language, 'typescript');
   assert.match(ran.script, /const n = 20/);
   assert.equal(ran.html, true);
+});
+
+test('papermill passes numbers, texts and lists, and lists the parameters of a notebook with their types', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'kvlab-papermill-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const cell = (id: string, tags: string[], source: string) => {
+    return { cell_type: 'code', id, metadata: { tags }, execution_count: null, outputs: [], source };
+  };
+  const kernelspec = { name: 'kvlab', display_name: 'kvlab', language: 'typescript' };
+  const cells = [
+    cell('defaults', ['parameters'], 'const keep: number = 0.2; // share that stays\nconst names = ["x"];'),
+    cell('result', [], 'keep + names.join("-")'),
+  ];
+  const [given, ran] = [join(folder, 'given.ipynb'), join(folder, 'ran.ipynb')];
+  writeFileSync(given, JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata: { kernelspec }, cells }));
+  const papermill = fileURLToPath(new URL('../../kernel/papermill/kvlab_papermill.py', import.meta.url));
+  const values = ['-p', 'keep', '0.5', '-y', 'names: [\'a "b"\', "ü"]'];
+  const { code, output } = await runPython([papermill, given, ran, ...values, '--no-progress-bar']);
+  assert.equal(code, 0, output);
+  const done = JSON.parse(readFileSync(ran, 'utf8')) as { cells: { outputs: Output[] }[] };
+  assert.equal([done.cells.at(-1)!.outputs[0]!.data!['text/plain']].flat().join(''), `'0.5a "b"-ü'`);
+  const listed = await runPython([papermill, given, '--help-notebook']);
+  assert.match(listed.output, /keep: number \(default 0\.2\)\s+share that stays/);
+});
+
+test('jupyter console runs lines one after the other and prints what they give', async () => {
+  const lines = ['const a: number = 20', 'console.log("printed", a + 1)', 'a * 2', ''];
+  const { output } = await runPython(['-m', 'jupyter_console', '--kernel', 'kvlab', '--simple-prompt'], {
+    stdin: lines.join('\n'),
+  });
+  assert.match(output, /kvlab .*TypeScript/);
+  assert.match(output, /printed 21/);
+  assert.match(output, /Out\[3\]: 40/);
 });

@@ -23,8 +23,8 @@ export function writeKernelspec(folder: string, name = 'kvlab'): void {
   writeFileSync(join(target, 'kernel.json'), JSON.stringify({ ...template, argv }));
 }
 
-/** Runs Python with a Jupyter path that holds our kernelspec; its folders are removed afterwards. */
-export async function runPython(args: string[], { cwd = root, ms = 120_000 } = {}): Promise<Ran> {
+/** Runs Python with a Jupyter path that holds our kernelspec, and `stdin` typed in; its folders are removed afterwards. */
+export async function runPython(args: string[], { cwd = root, ms = 120_000, stdin = '' } = {}): Promise<Ran> {
   if (!existsSync(python)) throw new Error(`test: ${python} is missing; run npm test, which makes it`);
   const folder = mkdtempSync(join(tmpdir(), 'kvlab-jupyter-'));
   writeKernelspec(folder);
@@ -38,6 +38,7 @@ export async function runPython(args: string[], { cwd = root, ms = 120_000 } = {
       JUPYTER_RUNTIME_DIR: join(folder, 'runtime'),
     },
   });
+  child.stdin.end(stdin);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {
