@@ -33,6 +33,12 @@ export interface LabRun extends Run {
   continue(more: Prompt, options?: Omit<GenerateOptions, 'method' | 'record' | 'title'>): Promise<LabRun>;
   fork(): LabRun;
 }
+export interface LabComparison extends Comparison {
+  /** One row for each method and judged token. */
+  table(): ColumnTable;
+  /** Keeps the comparison in a file that `lab.open` reads without a model. */
+  save(path: string): Promise<void>;
+}
 /** A run that was saved: everything recorded, no model. */
 export interface OpenedRun {
   readonly info: RunInfo;
@@ -162,7 +168,7 @@ async function labGenerate(model: Model, prompt: Prompt, options: GenerateOption
   return finish(await generate(model, prompt, { onFit, ...options }, stage()));
 }
 
-async function labCompare(model: Model, prompt: Prompt, options: CompareOptions): Promise<Comparison> {
+async function labCompare(model: Model, prompt: Prompt, options: CompareOptions): Promise<LabComparison> {
   const line = progressLine('compare');
   const result = await compare(
     model,
@@ -175,7 +181,13 @@ async function labCompare(model: Model, prompt: Prompt, options: CompareOptions)
     stage(),
   );
   await leavePicture(result.snapshot());
-  return shown(result, () => comparisonWords(result));
+  const { tableOf, writeRunFile } = await reading();
+  const comparison: LabComparison = {
+    ...result,
+    table: () => tableOf(result.snapshot(), 'comparison'),
+    save: (path) => writeRunFile(path, result.snapshot()),
+  };
+  return shown(comparison, () => comparisonWords(comparison));
 }
 
 const labScore = (model: Model, ids: ArrayLike<number>, options: ScoreOptions = {}): Promise<Scored> =>

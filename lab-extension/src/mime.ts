@@ -17,6 +17,7 @@ class BundleWidget extends Widget implements IRenderMime.IRenderer {
       this.#lab?.dispose();
       const store = createStore();
       this.#lab = createLab(store);
+      this.node.classList.toggle('kvlab-bundle-comparison', header.info?.comparison !== undefined);
       this.node.replaceChildren(this.#lab.node, this.#switch());
       receiveFrame(store, { ...header, info: { ...header.info!, leftOut }, snapshot: true, merged: 0 }, buffer);
       store.stale = leftOut ? `saved run without ${leftOut}` : 'saved run';

@@ -20,6 +20,7 @@ before(async () => {
   page.on('pageerror', (error) => errors.push(error.message));
   await page.goto(server.url);
   await page.evaluate(`(${mountScript})(${JSON.stringify({ method: 'kivi', steps: 100, until: 78 })})`);
+  await page.evaluate(`(${mountScript})(${JSON.stringify({ recorded: 'comparison' })})`);
   await settled(page);
 });
 after(async () => {

@@ -1,20 +1,23 @@
 /** Comparison on the fixture model: lanes in lock step, free texts, the record that panels draw, and what is refused. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { methods } from '@kvlab/ops';
 import { lab } from 'kvlab';
 import { type Bundle, bundleMime, decodeFrame, type Frame } from 'kvlab/frame';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
 import { runBundle } from '../../kernel/src/engine/record/bundle/bundle.ts';
-import type { Comparison } from '../../kernel/src/engine/run/compare.ts';
 import { setHost } from '../../kernel/src/host.ts';
+import type { LabComparison } from '../../kernel/src/lab.ts';
 import { loadTiny, tinyIds } from './tiny-model.ts';
 
 const prompt = tinyIds.slice(0, 60);
 const tested = [methods.h2o({ keep: 0.3 }), methods.window({ recent: 8 }), methods.kivi({ group: 8, residual: 16 })];
 const frames: Frame[] = [];
 let model: Model;
-let both: Comparison;
+let both: LabComparison;
 before(async () => {
   model = await loadTiny('wasm');
   const host = { display() {}, onPanel: () => () => {}, show() {}, point() {}, signal: () => undefined };
@@ -99,6 +102,23 @@ describe('compare', () => {
       assert.deepEqual(own(p), [...free!.ids]);
     });
     assert.deepEqual(own(255), [...prompt, ...both.ids]);
+  });
+
+  test('its table has one row for each method and token, and a saved comparison is the comparison', async () => {
+    const rows = both.table().objects() as { method: string; kl: number; text: string; id: number }[];
+    assert.equal(rows.length, 4 * both.ids.length);
+    assert.deepEqual(
+      rows.filter(({ method }) => method === 'H2O').map(({ kl, id }) => [kl, id]),
+      [...both.results[1]!.kl].map((kl, i) => [kl, both.ids[i]]),
+    );
+    const folder = mkdtempSync(join(tmpdir(), 'kvlab-compare-'));
+    const path = join(folder, 'comparison.arrow.gz');
+    await both.save(path);
+    const opened = await lab.open(path);
+    rmSync(folder, { recursive: true });
+    assert.equal(opened.info.comparison!.mode, 'both');
+    assert.deepEqual(opened.table('comparison').objects(), both.table().objects());
+    assert.throws(() => opened.table('bytes'), /has no bytes.held for table bytes/);
   });
 
   test('the survival that is recorded is that of the caches', async () => {

@@ -13,6 +13,8 @@ export interface Theme {
   rule2: string;
   error: string;
   tones: Record<Tone, string>;
+  /** Hues of compared methods; the full cache is ink. */
+  methods: readonly string[];
   slack: string;
   goneGround: string;
   goneHatch: string;
@@ -30,6 +32,7 @@ interface Palette {
   error: string;
   ramp: string[];
   tones: Record<Tone, string>;
+  methods: readonly string[];
   slack: string;
   gone: [string, string];
 }
@@ -42,6 +45,7 @@ const palettes: Record<Theme['name'], Palette> = {
     error: '#B3261E',
     ramp: ['#FFFFFF', '#ECE5CB', '#B9B592', '#7B8286', '#42587A', '#00224E'],
     tones: { sinks: '#9A2F78', heavy: '#D55E00', recent: '#0072B2', body: '#00805D', fresh: '#C9D0D8' },
+    methods: ['#6A3FA0', '#A35200', '#007C86', '#B58900'],
     slack: '#8B9098',
     gone: ['#ECEEF1', '#D3D7DC'],
   },
@@ -52,6 +56,7 @@ const palettes: Record<Theme['name'], Palette> = {
     error: '#FF8A80',
     ramp: ['#212326', '#243A5C', '#4F617B', '#8B8878', '#C6B25A', '#F5E06A'],
     tones: { sinks: '#F0A8D4', heavy: '#F0953A', recent: '#56B4E9', body: '#35B58F', fresh: '#4E5762' },
+    methods: ['#B9A0F0', '#E8A860', '#4FC6CC', '#E8E04A'],
     slack: '#83888F',
     gone: ['#2B2D30', '#404348'],
   },
@@ -62,6 +67,7 @@ const palettes: Record<Theme['name'], Palette> = {
     error: '#FF9D94',
     ramp: ['#111111', '#163660', '#53688A', '#96927F', '#D8C455', '#FFEF5A'],
     tones: { sinks: '#FFB3E0', heavy: '#FFA040', recent: '#6CC8FF', body: '#4FE0B4', fresh: '#66717F' },
+    methods: ['#CDB8FF', '#FFC078', '#68E6EC', '#F2E85A'],
     slack: '#B0B0B0',
     gone: ['#1F1F1F', '#5A5A5A'],
   },
@@ -103,6 +109,7 @@ export function themeOf(name: Theme['name'], pagePaper: string, font: string, co
     rule2: palette.rules[1],
     error: palette.error,
     tones: palette.tones,
+    methods: palette.methods,
     slack: palette.slack,
     goneGround: palette.gone[0],
     goneHatch: palette.gone[1],

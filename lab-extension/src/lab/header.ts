@@ -1,7 +1,7 @@
 /** The header: which run, which method in its eight slots, which step, and whether it is live. */
 import { fixed } from '../draw/scale.ts';
 import { type Run, tokensPerSecond } from '../store/run.ts';
-import { goLive, pinStep, type Store, shownRun, shownStep, showRun } from '../store/store.ts';
+import { goLive, holdRange, pinStep, type Store, shownRange, shownRun, shownStep, showRun } from '../store/store.ts';
 
 export interface Header {
   readonly node: HTMLElement;
@@ -28,23 +28,45 @@ export function createHeader(store: Store): Header {
   const state = part(line, 'span', 'state');
   const time = part(line, 'span', 'time');
   const step = part(time, 'span', 'step');
+  const from = part(time, 'input', 'scrubber');
   const scrubber = part(time, 'input', 'scrubber');
-  scrubber.type = 'range';
-  scrubber.min = '0';
-  scrubber.setAttribute('aria-label', 'Step');
+  for (const [input, name] of [
+    [from, 'First step of the range'],
+    [scrubber, 'Step'],
+  ] as const) {
+    input.type = 'range';
+    input.min = '0';
+    input.setAttribute('aria-label', name);
+  }
   const modes = part(time, 'span', 'segmented');
   modes.setAttribute('role', 'group');
   modes.setAttribute('aria-label', 'Time');
   const live = part(modes, 'button', 'live');
   const pin = part(modes, 'button', 'pin');
-  live.type = pin.type = 'button';
+  const range = part(modes, 'button', 'range');
+  live.type = pin.type = range.type = 'button';
   live.textContent = 'Live';
   pin.textContent = 'Pin';
+  range.textContent = 'Range';
   const slots = part(node, 'ol', 'slots');
   slots.setAttribute('aria-label', 'Method in eight slots');
 
   chooser.addEventListener('change', () => showRun(store, chooser.value, true));
-  scrubber.addEventListener('input', () => pinStep(store, Number(scrubber.value)));
+  scrubber.addEventListener('input', () => {
+    const { clock } = store;
+    if (clock.mode === 'range') holdRange(store, clock.from, Math.max(clock.from, Number(scrubber.value)));
+    else pinStep(store, Number(scrubber.value));
+  });
+  from.addEventListener('input', () => {
+    const { clock } = store;
+    if (clock.mode === 'range') holdRange(store, Math.min(clock.to, Number(from.value)), clock.to);
+  });
+  range.addEventListener('click', () => {
+    const run = shownRun(store);
+    if (!run) return;
+    const to = shownStep(store, run);
+    holdRange(store, to - Math.max(1, Math.round(to / 4)), to);
+  });
   live.addEventListener('click', () => goLive(store));
   pin.addEventListener('click', () => {
     const run = shownRun(store);
@@ -57,14 +79,15 @@ export function createHeader(store: Store): Header {
     node,
     draw() {
       const run = shownRun(store);
-      const several = store.runs.size > 1;
+      const runs = [...store.runs.values()].filter(({ info }) => !info.comparison);
+      const several = runs.length > 1;
       title.hidden = several;
       chooser.hidden = !several;
       title.textContent = run?.info.title ?? 'kvlab';
-      const key = [...store.runs.keys()].join();
+      const key = runs.map(({ info }) => info.run).join();
       if (key !== runsKey) {
         runsKey = key;
-        chooser.replaceChildren(...[...store.runs.values()].map(runOption).reverse());
+        chooser.replaceChildren(...runs.map(runOption).reverse());
       }
       if (store.shown !== undefined) chooser.value = store.shown;
       words(method, run ? [run.info.method.name, ` ${run.info.method.setting}`] : ['']);

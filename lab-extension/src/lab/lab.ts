@@ -1,6 +1,7 @@
 /** The lab: header, panels on a grid, one queue of redraws, one store. Plain DOM, so that a tab, an output cell and a test page hold the same thing. */
 import { createDrawQueue } from '../draw/queue.ts';
 import { attentionSinks } from '../panels/attention-sinks/panel.ts';
+import { compare } from '../panels/compare/panel.ts';
 import { evictionTimeline } from '../panels/eviction-timeline/panel.ts';
 import { heavyHitters } from '../panels/heavy-hitters/panel.ts';
 import { memoryOverTime } from '../panels/memory-over-time/panel.ts';
@@ -18,10 +19,12 @@ export const panelKinds: readonly PanelKind[] = [
   memoryOverTime,
   heavyHitters,
   quantizationError,
+  compare,
 ];
 
 export interface LabOptions {
   insertCell?: (source: string) => void;
+  openFile?: (path: string) => void;
   watch?: (layer: number, queryHead: number) => void;
   /** Called after each pass of drawing. */
   onDrawn?: () => void;

@@ -52,7 +52,8 @@ export function extendRun(run: Run, header: FrameHeader, buffer: ArrayBuffer | D
   run.message = header.message ?? '';
   run.merged += header.merged;
   run.version += 1;
-  advanceSurvival(run);
+  // A comparison has no cache of its own: its lanes are runs, and it says itself what they hold.
+  if (!run.info.comparison) advanceSurvival(run);
 }
 
 /** A log column, or undefined where the run does not record it. */

@@ -51,7 +51,7 @@ export function receiveFrame(store: Store, header: FrameHeader, buffer: ArrayBuf
   if (known && !header.snapshot) extendRun(known, header, buffer);
   else store.runs.set(header.run, runOf(header, buffer));
   store.ended.delete(header.run);
-  if (!known && !(store.chosen && store.shown)) showRun(store, header.run, false);
+  if (!known && !header.info?.comparison && !(store.chosen && store.shown)) showRun(store, header.run, false);
   changed(store);
 }
 

@@ -5,6 +5,7 @@ import {
   type ColumnData,
   type ColumnName,
   type Columns,
+  type ComparisonColumn,
   decodeFrame,
   eventKinds,
   eventParts,
@@ -13,7 +14,7 @@ import {
   type TokenText,
 } from './frame.ts';
 
-export const tableNames = ['bytes', 'attention', 'events', 'quantization', 'tokens'] as const;
+export const tableNames = ['bytes', 'attention', 'events', 'quantization', 'tokens', 'comparison'] as const;
 export type TableName = (typeof tableNames)[number];
 
 /** Columns of a table in their order, all of the same length. */
@@ -25,7 +26,10 @@ interface Recorded {
   columns: Columns;
 }
 
-const builders: Record<TableName, { needs: ColumnName; build(recorded: Recorded): TableColumns; missing: string }> = {
+const builders: Record<
+  TableName,
+  { needs: ColumnName | ComparisonColumn; build(recorded: Recorded): TableColumns; missing: string }
+> = {
   bytes: { needs: 'bytes.held', build: bytesTable, missing: 'generate with record: true' },
   attention: {
     needs: 'sink.mass',
@@ -39,6 +43,11 @@ const builders: Record<TableName, { needs: ColumnName; build(recorded: Recorded)
     missing: 'run a method that stores rows in fewer bits, such as kivi',
   },
   tokens: { needs: 'token.id', build: tokensTable, missing: 'generate with record: true' },
+  comparison: {
+    needs: 'compare.kl',
+    build: comparisonTable,
+    missing: "only lab.compare makes one, in mode 'forced' or 'both'",
+  },
 };
 
 /** Builds an arquero table from everything that a run recorded. Throws when the run recorded nothing of the kind. */
@@ -198,6 +207,29 @@ function tokensTable({ info, texts, columns }: Recorded): TableColumns {
     entropy: float('token.entropy'),
     kept: keptShares(info, columns, rows),
     received: meanOver(columns, 'attention.received', rows),
+  };
+}
+
+/** One row for each judged token and method, the full cache first. */
+function comparisonTable({ info, texts, columns }: Recorded): TableColumns {
+  const { lanes } = info.comparison!;
+  const P = lanes.length;
+  const kl = columns['compare.kl']!.data;
+  const read = (name: ComparisonColumn) => columns[name]!.data;
+  const fed = [...read('token.lane').keys()].filter((row) => read('token.lane')[row] === 255).slice(info.promptLength);
+  const judged = (i: number) => fed[Math.floor(i / P)]!;
+  return {
+    method: rowsOf(kl.length, (i) => lanes[i % P]!.method),
+    setting: rowsOf(kl.length, (i) => lanes[i % P]!.setting),
+    step: repeated(columns['step.index']?.data, kl.length, P),
+    id: rowsOf(kl.length, (i) => columns['token.id']!.data[judged(i)]!),
+    text: rowsOf(kl.length, (i) => texts[judged(i)]?.text ?? ''),
+    kl,
+    top1: read('compare.top1'),
+    nll_ref: read('compare.nll'),
+    bytes_held: read('compare.held'),
+    bytes_claimed: read('compare.claimed'),
+    ms: read('compare.ms'),
   };
 }
 
