@@ -11,6 +11,7 @@ export interface Sorting {
 }
 
 const shapes = ['●', '■', '▲', '◆'];
+const openShapes = ['○', '□', '△', '◇'];
 
 const numbersOf = (lane: CompareLane): number[] => [
   lane.lane,
@@ -75,14 +76,14 @@ function markOf(theme: Theme, lane: CompareLane): HTMLElement {
   const mark = document.createElement('span');
   mark.className = 'kvlab-lane-mark';
   mark.setAttribute('aria-hidden', 'true');
-  mark.textContent = lane.lane === 0 ? '▬' : (shapes[lane.hue ?? -1] ?? '+');
+  mark.textContent = lane.lane === 0 ? '▬' : ((lane.first ? shapes : openShapes)[lane.hue ?? -1] ?? '+');
   mark.style.color = laneColour(theme, lane);
   return mark;
 }
 
 /** Fills the free texts: what is still the full cache's is underlined. */
 export function fillTexts(target: HTMLElement, theme: Theme, { lanes }: CompareDrawing, whole: boolean): void {
-  const writing = lanes.filter(({ free }) => free);
+  const writing = lanes.filter(({ free, first }) => free && (whole || first));
   const key = JSON.stringify([writing.map(({ free }) => [free!.pieces.length, free!.divergesAt]), whole, theme.name]);
   if (target.dataset.key === key) return;
   target.dataset.key = key;

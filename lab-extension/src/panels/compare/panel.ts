@@ -118,12 +118,13 @@ export const compare: PanelKind = {
         const point = pointNow();
         const said = describeCompare(drawing, view, point);
         const empty = said.missing !== undefined || !drawing;
-        const narrow = host.clientWidth < 420;
-        const free = drawing?.lanes.some((own) => own.free) ?? false;
+        const rows = drawing?.lanes.length ?? 0;
+        const writers = drawing?.lanes.filter((own) => own.free && own.first).length ?? 0;
+        const left = host.clientHeight - leastPlots - (rows + 1) * 19;
         plots.hidden = view === 'free' || empty;
         figures.hidden = view !== 'forced' || empty;
-        texts.hidden =
-          !free || empty || !(view === 'free' || (view === 'forced' && host.clientHeight > 330 && !narrow));
+        figures.style.maxHeight = `${Math.max(60, host.clientHeight - leastPlots)}px`;
+        texts.hidden = !writers || empty || !(view === 'free' || (view === 'forced' && left > (writers + 1) * 17 + 12));
         host.classList.toggle('kvlab-free-view', view === 'free');
         if (!drawing || empty) {
           if (!drawing) drawEmpty(plots, surface, theme);
@@ -184,6 +185,9 @@ export const compare: PanelKind = {
     };
   },
 };
+
+/** Pixels that the plots get before texts are shown and the table scrolls. */
+const leastPlots = 140;
 
 /** Reports where the pointer is on the plots, and clicks that are not drags; undefined coordinates mean that it left. */
 function followPlots(node: HTMLElement, report: (x: number, y: number, click: boolean) => void): void {
