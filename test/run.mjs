@@ -16,7 +16,7 @@ import { setUp, setUpSteps } from '../kernel/start/set-up.mjs';
 const help = `npm test                     everything: checks, units, kernel, notebooks, browser
 npm test -- ops test/model   only these areas, folders or files of test/
 npm run check                types, lint, import arrows and the quick unit tests: under a minute
-npm run bench                the figures of the engine; npm run bench:kernel and bench:methods print the others
+npm run bench                the figures of the engine; npm run bench:kernel, bench:methods and bench:encodings print the others
 npm run bench -- --peers     with the peers, which it installs in a folder of their own`;
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
