@@ -1,5 +1,6 @@
 /** The cache of one layer: a table for each KV head, and stores that hold the rows. */
 import { type Method, type Part, toHalfBits } from '@kvlab/ops';
+import { copyPages, createPages, type PagedZone, type ZonePages } from './pages.ts';
 import { copyStore, createStore, occupy, releaseSlot, reserve, type Store, shrink, takeSlot } from './store.ts';
 import { addEntry, copyTable, createTable, inTimeOrder, removeEntry, resizeTable, type Table } from './table.ts';
 
@@ -13,7 +14,10 @@ export interface CacheShape {
   /** Zone in which new rows are written. */
   birthZone: number;
   /** For each part the encodings that need a store, and the store of each zone. */
-  stores: Record<Part, { encoding: ReturnType<Method['encodingOf']>; anchored: boolean }[]>;
+  stores: Record<
+    Part,
+    { encoding: ReturnType<Method['encodingOf']>; anchored: boolean; room?: (slots: number) => number }[]
+  >;
   storeOf: Record<Part, readonly number[]>;
   /** Keys and values have the same zones and batches, so that both parts of an entry lie in the same slot. */
   aligned: boolean;
@@ -22,6 +26,9 @@ export interface CacheShape {
   columns: readonly string[];
   /** Zone of entries that stand for several tokens that left; -1 = none. */
   syntheticZone: number;
+  /** Zones with pages, and the tier of every zone. */
+  paged: readonly PagedZone[];
+  tierOf: readonly ('device' | 'host')[];
   /** Position rules of the zones. */
   attend: Method['declaration']['attend'];
 }
@@ -30,17 +37,26 @@ export interface CacheLayer {
   readonly shape: CacheShape;
   readonly tables: Table[];
   readonly stores: Record<Part, Store[]>;
+  readonly pages: readonly ZonePages[];
   /** Largest |query| of each channel so far [Hkv, D], until the encodings that learn from it have learnt. */
   queryPeaks?: Float32Array;
 }
 
-export function cacheShape(method: Method, kvHeads: number, headSize: number, columns: readonly string[]): CacheShape {
+/** `layers` matters only to pagers that lay all of them out together. */
+export function cacheShape(
+  method: Method,
+  kvHeads: number,
+  headSize: number,
+  columns: readonly string[],
+  layers = 1,
+): CacheShape {
   const { zones, declaration } = method;
   const { select, attend } = declaration;
   const rotated = attend.ruleOf('fresh').storesRotated && method.encodingOf('fresh', 'keys').stores !== 'unrotated';
   // Zones at the start of the text are read from positions of their own when a rule closes the gap behind them.
   const anchoredZone = (zone: string) =>
-    !attend.ruleOf(zone).storesRotated && select.keys.some((r) => r.zone === zone && r.rule.byPosition === 'first');
+    attend.ruleOf(zone).ownQueries === true ||
+    (!attend.ruleOf(zone).storesRotated && select.keys.some((r) => r.zone === zone && r.rule.byPosition === 'first'));
   const joint = select.keys === select.values;
   const stores: CacheShape['stores'] = { keys: [], values: [] };
   const storeOf = { keys: [] as number[], values: [] as number[] };
@@ -51,11 +67,18 @@ export function cacheShape(method: Method, kvHeads: number, headSize: number, co
       const anchored = anchoredZone(zone);
       // When both parts share their zones, a store of one part mirrors a store of the other, slot by slot.
       const name = joint ? parts.map((p) => method.encodingOf(zone, p).name).join('|') : encoding.name;
-      const full = `${name}${anchored && (part === 'keys' || joint) ? '|anchored' : ''}`;
+      const { tier, pager } = method.placeOf(zone);
+      const place = tier === 'host' || pager ? `|${zone}` : '';
+      const full = `${name}${anchored && (part === 'keys' || joint) ? '|anchored' : ''}${place}`;
       let index = names[part].indexOf(full);
       if (index < 0) {
         index = names[part].push(full) - 1;
-        stores[part].push({ encoding, anchored });
+        stores[part].push({
+          encoding,
+          anchored,
+          // A store holds one part of one layer at 4 bytes a number.
+          room: pager && ((slots: number) => pager.room(slots, { layers, kvHeads, headSize, bytesPerNumber: 4 })),
+        });
       }
       storeOf[part].push(index);
     }
@@ -74,17 +97,31 @@ export function cacheShape(method: Method, kvHeads: number, headSize: number, co
     rotated,
     columns,
     attend,
+    paged: pagedZones(method),
+    tierOf: zones.map((zone) => method.placeOf(zone).tier),
     syntheticZone: 'zone' in declaration.compensate ? zones.indexOf(String(declaration.compensate.zone)) : -1,
   };
 }
 
+/** Zones that are fetched in part, summed up by page, or not on the device. */
+function pagedZones({ zones, declaration, placeOf, fetchOf }: Method): PagedZone[] {
+  const stays = (zone: string) => declaration.select.keys.some((r) => r.zone === zone && r.rule.byPosition === 'first');
+  return zones.flatMap((name, zone) => {
+    const [place, fetch] = [placeOf(name), fetchOf(name)];
+    if (!fetch.by && !place.summary && place.tier === 'device') return [];
+    const from = Array.from({ length: zone }, (_, z) => z).filter((z) => !stays(zones[z]!));
+    return [{ zone, place, fetch, from }];
+  });
+}
+
 export function createLayer(shape: CacheShape): CacheLayer {
   const storesOf = (part: Part) =>
-    shape.stores[part].map((s) => createStore(part, s.encoding, s.anchored, shape.kvHeads, shape.headSize));
+    shape.stores[part].map((s) => createStore(part, s.encoding, s.anchored, shape.kvHeads, shape.headSize, s.room));
   return {
     shape,
     tables: Array.from({ length: shape.kvHeads }, () => createTable(shape.columns)),
     stores: { keys: storesOf('keys'), values: storesOf('values') },
+    pages: shape.paged.map((zone) => createPages(zone, shape.kvHeads)),
   };
 }
 
@@ -135,12 +172,15 @@ export function writeExact(store: Store, kvHead: number, slot: number, row: Floa
 /** Takes an entry out of the cache: both rows are wiped. */
 export function evict(layer: CacheLayer, kvHead: number, entry: number): void {
   const table = layer.tables[kvHead]!;
+  // Rows that lie in a file have no slot.
   for (const part of parts)
-    releaseSlot(layer.stores[part][table.store[part][entry]!]!, kvHead, table.slot[part][entry]!);
+    if (table.slot[part][entry]! >= 0)
+      releaseSlot(layer.stores[part][table.store[part][entry]!]!, kvHead, table.slot[part][entry]!);
   const from = removeEntry(table, entry);
   if (from < 0) return;
   for (const part of parts)
-    layer.stores[part][table.store[part][entry]!]!.entry[kvHead]![table.slot[part][entry]!] = entry;
+    if (table.slot[part][entry]! >= 0)
+      layer.stores[part][table.store[part][entry]!]!.entry[kvHead]![table.slot[part][entry]!] = entry;
 }
 
 /** Gives back memory that is no longer needed. */
@@ -155,11 +195,12 @@ export function makeRoom(layer: CacheLayer, part: Part, store: number, extra: Ar
 }
 
 export function forkLayer(layer: CacheLayer): CacheLayer {
-  const { shape, tables, stores } = layer;
+  const { shape, tables, stores, pages } = layer;
   return {
     shape,
     tables: tables.map(copyTable),
     stores: { keys: stores.keys.map(copyStore), values: stores.values.map(copyStore) },
+    pages: pages.map(copyPages),
     ...(layer.queryPeaks ? { queryPeaks: layer.queryPeaks.slice() } : {}),
   };
 }

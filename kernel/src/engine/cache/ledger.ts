@@ -1,8 +1,9 @@
 /** The ledger: bytes that the cache really holds, counted from its live buffers, beside what the paper's formula says. */
 import type { Allocated, Method } from '@kvlab/ops';
-import { byteParts } from '../record/frame.ts';
+import { byteParts, tiers } from '../record/frame.ts';
 import { type CacheLayer, parts } from './layer.ts';
-import { entryBytes, listBytes, registerBytes } from './store.ts';
+import { onDisk, pageBytes } from './pages.ts';
+import { entryBytes, listBytes, registerBytes, type Store } from './store.ts';
 import { tableArrays } from './table.ts';
 
 export interface Ledger {
@@ -14,6 +15,8 @@ export interface Ledger {
   held: number;
   /** What the paper's accounting says, exact numbers at 16 bits, without index and slack. */
   claimed: number;
+  /** [3] by tier. Device and host are what is held; what lies in a file comes on top. */
+  tiers: Float64Array;
 }
 
 const [payloadKeys, payloadValues, scales, index, slack] = byteParts.map((_, i) => i) as [
@@ -29,8 +32,25 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
   const zones = new Float64Array(Z * byteParts.length);
   const byLayer = new Float64Array(layers.length);
   let claimed = 0;
+  let host = 0;
+  let file = 0;
   for (const [l, layer] of layers.entries()) {
     const { shape, tables, stores } = layer;
+    const away = new Int32Array(Z);
+    for (const pages of layer.pages) {
+      const { index: names, summary, pool } = pageBytes(pages);
+      const at = pages.zone * byteParts.length;
+      zones[at + payloadKeys]! += pool.keys;
+      zones[at + payloadValues]! += pool.values;
+      zones[at + index]! += names + summary;
+      byLayer[l]! += pool.keys + pool.values + names + summary;
+      for (const head of pages.heads) {
+        head.tier.forEach((tier, page) => {
+          if (tier === onDisk && page < head.count) away[pages.zone]! += head.entries[page]!;
+        });
+        for (const { length } of head.file.values()) file += length;
+      }
+    }
     const inZone = tables.map(({ count, zone }) => countZones(zone.keys, count, Z));
     for (const part of parts) {
       // Where both parts share their zones, one count serves both.
@@ -42,14 +62,14 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
       for (let z = 0; z < Z; z++) {
         const s = shape.storeOf[part][z]!;
         const bytes = entryBytes(stores[part][s]!);
-        const n = counts[z]!;
+        const n = counts[z]! - away[z]!;
         inStore[s]! += n;
         const at = z * byteParts.length;
         zones[at + (part === 'keys' ? payloadKeys : payloadValues)]! += n * bytes.payload;
         zones[at + scales]! += n * bytes.scales;
         zones[at + index]! += n * bytes.index;
         byLayer[l]! += n * (bytes.payload + bytes.scales + bytes.index);
-        claimed += method.encodingOf(method.zones[z]!, part).claimedBytes(n, shape.headSize, shape.kvHeads);
+        claimed += method.encodingOf(method.zones[z]!, part).claimedBytes(counts[z]!, shape.headSize, shape.kvHeads);
       }
       stores[part].forEach((store, s) => {
         const { payload, scales: scaleBytes, index: indexBytes } = entryBytes(store);
@@ -62,6 +82,7 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
         zones[first + index]! += lengths;
         zones[first + scales]! += registers;
         byLayer[l]! += bytes + lengths + registers;
+        if (shape.tierOf[shape.storeOf[part].indexOf(s)] === 'host') host += storeBytes(store);
       });
     }
     tables.forEach((table, h) => {
@@ -74,7 +95,16 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
       byLayer[l]! += bytes;
     });
   }
-  return { zones, layers: byLayer, held: byLayer.reduce((a, b) => a + b, 0), claimed };
+  const held = byLayer.reduce((a, b) => a + b, 0);
+  const byTier = { device: held - host, host, disk: file };
+  return { zones, layers: byLayer, held, claimed, tiers: Float64Array.from(tiers, (tier) => byTier[tier]) };
+}
+
+/** Every live byte of a store. */
+function storeBytes(store: Store): number {
+  const { payload, scales: scaleBytes, index: indexBytes } = entryBytes(store);
+  const slots = store.capacity.reduce((a, b) => a + b, 0);
+  return slots * (payload + scaleBytes + indexBytes) + listBytes(store) + registerBytes(store);
 }
 
 /** Entries in each of `zones` zones. */
@@ -87,14 +117,13 @@ function countZones(zone: Uint8Array, entries: number, zones: number): Int32Arra
 /** Bytes of all live buffers, without asking what is in them. */
 export function heldBytes(layers: readonly CacheLayer[]): number {
   let bytes = 0;
-  for (const { tables, stores } of layers) {
+  for (const { tables, stores, pages } of layers) {
+    for (const zone of pages) {
+      const { index: names, summary, pool } = pageBytes(zone);
+      bytes += names + summary + pool.keys + pool.values;
+    }
     for (const table of tables) for (const array of tableArrays(table)) bytes += array.byteLength;
-    for (const part of parts)
-      for (const store of stores[part]) {
-        const { payload, scales: scaleBytes, index: indexBytes } = entryBytes(store);
-        const slots = store.capacity.reduce((a, b) => a + b, 0);
-        bytes += slots * (payload + scaleBytes + indexBytes) + listBytes(store) + registerBytes(store);
-      }
+    for (const part of parts) for (const store of stores[part]) bytes += storeBytes(store);
   }
   return bytes;
 }

@@ -14,6 +14,8 @@ export interface Store {
   readonly anchored: boolean;
   readonly headSize: number;
   readonly kvHeads: number;
+  /** Slots for this many rows, where a pager hands them out. */
+  readonly room?: (slots: number) => number;
   /** True when each head has buffers of its own. */
   apart: boolean;
   /** Slots of each head. */
@@ -48,6 +50,7 @@ export function createStore(
   anchored: boolean,
   kvHeads: number,
   headSize: number,
+  room?: (slots: number) => number,
 ): Store {
   const none = <A>(make: () => A): A[] => Array.from({ length: kvHeads }, make);
   const store: Store = {
@@ -56,6 +59,7 @@ export function createStore(
     anchored,
     headSize,
     kvHeads,
+    room,
     apart: false,
     capacity: new Int32Array(kvHeads),
     codes: new Map(),
@@ -159,11 +163,12 @@ export function shrink(store: Store, moved: (kvHead: number, entry: number, slot
 }
 
 function capacities(
-  { encoding: { grain, joint }, kvHeads }: Store,
+  { encoding: { grain, joint }, kvHeads, room }: Store,
   needed: Int32Array,
 ): { capacity: Int32Array; apart: boolean } {
   const round = (n: number): number => {
     // Whole batches: a step that a batch does not divide would leave part of one behind the end.
+    if (room) return Math.ceil(room(n) / grain) * grain;
     const unit = Math.ceil(stepAt(n) / grain) * grain;
     return Math.ceil(n / unit) * unit;
   };

@@ -95,16 +95,31 @@ export function removeEntry(table: Table, entry: number): number {
   return from;
 }
 
+/** A table with the same arrays, which may be replaced one by one. */
+const copyShape = (table: Table): Table => ({
+  ...table,
+  zone: { ...table.zone },
+  store: { ...table.store },
+  slot: { ...table.slot },
+  columns: new Map(table.columns),
+});
+
 export function copyTable(table: Table): Table {
-  const copy = {
-    ...table,
-    zone: { ...table.zone },
-    store: { ...table.store },
-    slot: { ...table.slot },
-    columns: new Map(table.columns),
-  };
+  const copy = copyShape(table);
   mapArrays(copy, (array) => array.slice() as typeof array);
   return copy;
+}
+
+/** A table of these entries alone, in the given order. */
+export function pickEntries(table: Table, entries: Int32Array): Table {
+  const picked = copyShape(table);
+  picked.count = entries.length;
+  mapArrays(picked, (array) => {
+    const out = new (array.constructor as new (n: number) => typeof array)(entries.length);
+    for (let i = 0; i < entries.length; i++) out[i] = array[entries[i]!]!;
+    return out;
+  });
+  return picked;
 }
 
 /** Entries in time order. */

@@ -32,6 +32,8 @@ export interface Model {
   runtime: Runtime;
   /** Where results about this model outlive the process. */
   shelf?: Shelf;
+  /** Opens a file for the rows of a cache. */
+  openPages?: Platform['openPages'];
   tokenizer: Tokenizer;
   /** The text of a conversation as the model was trained to read it, ending where the assistant begins to speak. */
   chat(messages: readonly ChatMessage[]): string;
@@ -107,6 +109,7 @@ export async function loadModel(from: string | ByteSource, options: LoadOptions 
       config,
       runtime,
       shelf: platform.shelf,
+      openPages: platform.openPages,
       tokenizer,
       chat: chatTemplate(gguf, tokenizer),
       embed: (ids) => embed(ids, rows, embedding.form, config),

@@ -1,6 +1,6 @@
 /** Runs tokens behind a hole once more, so that they forget what has left. */
 import type { CacheEvent, Observer } from '../keep/observer.ts';
-import { type DueLine, keepNow } from './due.ts';
+import { type DueLine, keepIfDue, keepNow, type Occasion } from './due.ts';
 import { feed, forgetFrom, type Sequence } from './sequence.ts';
 
 /** An observer that remembers which positions left, and tells another one everything. */
@@ -59,4 +59,21 @@ function zonesFrom({ layers }: Sequence, position: number): Map<string, CacheEve
           found.set(`${layer} ${kvHead} ${at}`, { kind: 'move', layer, kvHead, position: at, from, ...plain });
       }
   return found;
+}
+
+/** Runs the keep line that is due, and what its method wants to run after that. Logits [V] where something ran. */
+export async function keepAndRunAgain(
+  sequence: Sequence,
+  occasions: readonly Occasion[],
+  observer: Observer | undefined,
+): Promise<Float32Array<ArrayBuffer> | undefined> {
+  if (!sequence.method.declaration.passes?.after) {
+    await keepIfDue(sequence, occasions, observer);
+    return undefined;
+  }
+  const watching = holeObserver(observer);
+  const due = await keepIfDue(sequence, occasions, watching);
+  const hole = watching.hole();
+  if (!due || !hole) return undefined;
+  return (await runAgain(sequence, due, hole, observer)) as Float32Array<ArrayBuffer> | undefined;
 }

@@ -3,6 +3,7 @@ import { columnsOf, timeOrder } from '../attend/feeds.ts';
 import type { Form } from '../attend/form.ts';
 import { port } from '../attend/graph.ts';
 import { append, type CacheLayer } from '../cache/layer.ts';
+import type { Reading } from '../fetch/reading.ts';
 import { keptAs } from '../keep/parts.ts';
 import type { Model } from '../model/load.ts';
 import type { Tensor } from '../runtime/tensor.ts';
@@ -50,6 +51,7 @@ export function joinTail(
 /** What a layer's run changes in its cache and in the registers of its scores; called once all layers have run. */
 export function commit(
   layer: CacheLayer,
+  reading: Reading,
   form: Form,
   got: Record<string, Tensor>,
   rows: { keys: Float32Array; values: Float32Array },
@@ -75,21 +77,25 @@ export function commit(
           const { data, dims: shape } = blocks[h]!;
           const [width, block] = [shape[1]!, form.apart ? 0 : h];
           const row = (data as Float32Array).subarray(block * width, (block + 1) * width);
-          const { start, fresh } = columnsOf(layer, form, h, Q);
-          const count = table.count;
-          if (dims[1] === 'Q') written.push(() => table.columns.get(kept)!.set(row, count));
+          const { start, fresh } = columnsOf(reading.cache, form, h, Q);
+          const { count, columns } = table;
+          const seen = reading.cache.tables[h]!;
+          const origin = reading.origin?.[h];
+          const entryOf = (e: number): number => (origin ? origin[e]! : e);
+          if (dims[1] === 'Q') written.push(() => columns.get(kept)!.set(row, count));
           else if (spliced.ordered) {
-            const order = timeOrder(layer, form, h, Q);
+            const order = timeOrder(reading.cache, form, h, Q);
             const byColumn = new Map(Array.from(order, (column, i) => [column, row[width - order.length + i]!]));
-            for (let e = 0; e < count; e++)
-              table.columns.get(kept)![e] = byColumn.get(start[table.store.keys[e]!]! + table.slot.keys[e]!)!;
+            for (let e = 0; e < seen.count; e++)
+              columns.get(kept)![entryOf(e)] = byColumn.get(start[seen.store.keys[e]!]! + seen.slot.keys[e]!)!;
             written.push(() => {
-              for (let q = 0; q < Q; q++) table.columns.get(kept)![count + q] = byColumn.get(fresh + q)!;
+              for (let q = 0; q < Q; q++) columns.get(kept)![count + q] = byColumn.get(fresh + q)!;
             });
           } else {
-            const column = table.columns.get(kept)!;
-            for (let e = 0; e < count; e++) column[e] = row[start[table.store.keys[e]!]! + table.slot.keys[e]!]!;
-            written.push(() => table.columns.get(kept)!.set(row.subarray(fresh, fresh + Q), count));
+            const column = columns.get(kept)!;
+            for (let e = 0; e < seen.count; e++)
+              column[entryOf(e)] = row[start[seen.store.keys[e]!]! + seen.slot.keys[e]!]!;
+            written.push(() => columns.get(kept)!.set(row.subarray(fresh, fresh + Q), count));
           }
         });
       }

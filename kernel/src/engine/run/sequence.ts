@@ -10,6 +10,7 @@ import { attendSessions } from '../attend/sessions.ts';
 import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../cache/layer.ts';
 import { heldBytes } from '../cache/ledger.ts';
 import { placeFitted, seePeaks } from '../cache/registers.ts';
+import type { LayerRead } from '../fetch/read.ts';
 import { type Encoder, encoderOf } from '../keep/encoder.ts';
 import { judge, judgesBefore } from '../keep/gate.ts';
 import type { Observer } from '../keep/observer.ts';
@@ -18,16 +19,21 @@ import { allocateBudget } from '../keep/pass.ts';
 import { splicedScores } from '../keep/spliced.ts';
 import type { Model } from '../model/load.ts';
 import { type Operate, operateOf } from '../operate/operate.ts';
-import { holeObserver, runAgain } from './again.ts';
+import { keepAndRunAgain } from './again.ts';
 import { planChunks } from './chunks.ts';
 import { commit, joinTail, surprise, type Tail } from './commit.ts';
-import { dueLine, keepIfDue, type Occasion } from './due.ts';
+import { dueLine, type Occasion } from './due.ts';
 import { checkContext, windowsOf } from './reach.ts';
+import { beginReads, beginStep, copyReads, createReads, type Reads, readOf, settleReads } from './reads.ts';
 
 /** What a recorder sees of a layer before the cache changes. */
 export interface LayerView {
   layer: number;
+  /** What the step reads of the layer: all of it, or what was fetched. */
   cache: CacheLayer;
+  /** What was chosen, and the whole layer. */
+  read: LayerRead;
+  whole: CacheLayer;
   form: Form;
   /** Softmax rows of each block: [Hkv, G*Q, C], or one [1, G*Q, C] a head. */
   attention: Float32Array[];
@@ -83,6 +89,8 @@ export interface Sequence {
   tails: (Tail | undefined)[];
   /** States of scores that belong to no entry, by layer. */
   registers: Map<string, Float32Array>[];
+  /** Pages and tiers. */
+  reads: Reads;
 }
 export interface FeedOptions {
   signal?: AbortSignal;
@@ -93,6 +101,8 @@ export interface FeedOptions {
   tail?: Bound;
   /** A keep pass follows: scores without a memory of their own run now. */
   due?: boolean;
+  /** The tokens belong to a prompt. */
+  inPrompt?: boolean;
 }
 export interface PromptOptions extends Omit<FeedOptions, 'rows' | 'due' | 'tail'> {
   /** Tokens of a chunk. */
@@ -108,7 +118,7 @@ export interface PromptOptions extends Omit<FeedOptions, 'rows' | 'due' | 'tail'
 /** An empty cache for a method. `fitted` is what its fits gave on this model. */
 export function createSequence(model: Model, method: Method, seed = 0, fitted?: Fitted): Sequence {
   const { layers, kvHeads, headSize, ropeFrequencies } = model.config;
-  const shape = cacheShape(method, kvHeads, headSize, columnsOfScore(method.declaration.score));
+  const shape = cacheShape(method, kvHeads, headSize, columnsOfScore(method.declaration.score), layers);
   return {
     model,
     method,
@@ -137,6 +147,7 @@ export function createSequence(model: Model, method: Method, seed = 0, fitted?: 
     lastLogits: undefined,
     tails: [],
     registers: Array.from({ length: layers }, () => new Map()),
+    reads: createReads(),
   };
 }
 
@@ -151,6 +162,7 @@ export function forkSequence(sequence: Sequence): Sequence {
     turns: [...sequence.turns],
     tails: [...sequence.tails],
     registers: sequence.registers.map((own) => new Map(own)),
+    reads: copyReads(sequence.reads),
   };
 }
 
@@ -171,6 +183,7 @@ export async function feedPrompt(
   }
   checkContext(sequence, ids.length);
   sequence.step++;
+  beginStep(sequence);
   const windows = windowsOf(sequence);
   const closesUp = !method.declaration.attend.ruleOf('fresh').storesRotated;
   const room = windows && closesUp ? Math.max(1, windows.first + windows.last - sequence.ids.length) : undefined;
@@ -191,33 +204,17 @@ export async function feedPrompt(
     const due = dueLine(sequence, occasions) !== undefined;
     const rows = onRows ? 'all' : 'last';
     const some = all.slice(fed, fed + length);
-    logits = (await feed(sequence, some, { ...options, rows, due })) as Float32Array<ArrayBuffer>;
+    logits = (await feed(sequence, some, { ...options, rows, due, inPrompt: true })) as Float32Array<ArrayBuffer>;
     onRows?.(logits, fed);
     fed += length;
     if (guests.length && i === chunks.length - 1) forgetFrom(sequence, last);
     logits = (await keepAndRunAgain(sequence, occasions, options.observer)) ?? logits;
+    await settleReads(sequence);
     onChunk?.(Math.min(fed, ids.length));
   }
   if (guests.length)
     logits = (await feed(sequence, ids.slice(-1), { ...options, rows: 'last' })) as Float32Array<ArrayBuffer>;
   return logits.subarray(logits.length - V);
-}
-
-/** Runs the keep line that is due, and what its method wants to run after that. Logits [V] where something ran. */
-async function keepAndRunAgain(
-  sequence: Sequence,
-  occasions: readonly Occasion[],
-  observer: Observer | undefined,
-): Promise<Float32Array<ArrayBuffer> | undefined> {
-  if (!sequence.method.declaration.passes?.after) {
-    await keepIfDue(sequence, occasions, observer);
-    return undefined;
-  }
-  const watching = holeObserver(observer);
-  const due = await keepIfDue(sequence, occasions, watching);
-  const hole = watching.hole();
-  if (!due || !hole) return undefined;
-  return (await runAgain(sequence, due, hole, observer)) as Float32Array<ArrayBuffer> | undefined;
 }
 
 /** Takes everything from a position on out of the cache, as if it had not been fed. */
@@ -250,8 +247,11 @@ export async function feedToken(sequence: Sequence, id: number, options: FeedOpt
   checkContext(sequence, 1);
   sequence.step++;
   try {
+    beginStep(sequence);
     const logits = await feed(sequence, [id], { ...options, due: dueLine(sequence, ['step']) !== undefined });
-    return (await keepAndRunAgain(sequence, ['step'], options.observer)) ?? logits;
+    const again = await keepAndRunAgain(sequence, ['step'], options.observer);
+    await settleReads(sequence);
+    return again ?? logits;
   } catch (error) {
     sequence.step--;
     throw error;
@@ -272,7 +272,7 @@ function letGo({ buffer }: Float32Array): void {
 export async function feed(
   sequence: Sequence,
   ids: readonly number[],
-  { signal, observer, rows = 'last', due = false, tail }: FeedOptions,
+  { signal, observer, rows = 'last', due = false, inPrompt = false, tail }: FeedOptions,
 ): Promise<Float32Array> {
   const { model, layers } = sequence;
   const { group } = model.config;
@@ -293,6 +293,7 @@ export async function feed(
     promptLength: sequence.promptLength,
     seed: sequence.seed,
   };
+  beginReads(sequence, position);
   let x = model.embed(Int32Array.from(ids));
   let output: Float32Array | undefined;
   for (const [l, layer] of layers.entries()) {
@@ -300,7 +301,10 @@ export async function feed(
     signal?.throwIfAborted();
     const projected = await model.project(l, x, output, Q, { hidden: hidden || judged });
     const gate = judged ? await judge(sequence.method, l, projected, position, model.config, sequence) : undefined;
-    const form = formOf(layer, {
+    const { queries, keys, values } = projected;
+    const read = await readOf(sequence, l, layer, { queries, position, inPrompt });
+    const { cache } = read.reading;
+    const form = formOf(cache, {
       device: model.runtime.device,
       group,
       perQuery: windows !== undefined && Q > 1,
@@ -309,9 +313,8 @@ export async function feed(
       scores,
     });
     const session = await sessions.open(form);
-    const { queries, keys, values } = projected;
     const feeds = attendFeeds(
-      layer,
+      cache,
       form,
       {
         position,
@@ -342,10 +345,23 @@ export async function feed(
     output = data('output');
     if (observer) {
       const seen = { attention: attention.map(data), products: logits.map(data), hidden: projected.hidden };
-      await observer.layer({ layer: l, cache: layer, form, queries, keys, values, output, position, ...seen });
+      await observer.layer({
+        layer: l,
+        cache,
+        read,
+        whole: layer,
+        form,
+        queries,
+        keys,
+        values,
+        output,
+        position,
+        ...seen,
+      });
       for (const block of [...seen.attention, ...seen.products]) letGo(block);
     }
-    commits.push(commit(layer, form, got, { keys: data('stored'), values }, position, sequence.registers[l]!));
+    const stored = { keys: data('stored'), values };
+    commits.push(commit(layer, read.reading, form, got, stored, position, sequence.registers[l]!), read.commit);
     if (gate)
       commits.push(() => {
         for (const [h, { count, columns }] of layer.tables.entries())

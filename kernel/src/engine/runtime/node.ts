@@ -1,12 +1,13 @@
 /** Node as a platform of the runtime. The only file here that needs Node. */
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { closeSync, existsSync, openSync, read, rmSync, write } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, writeFile } from 'node:fs/promises';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import type { Gpu } from './graphics.ts';
 import { openGraphics } from './graphics.ts';
-import type { Device, Graphics, Platform, Shelf } from './runtime.ts';
+import type { Device, Graphics, PageFile, Platform, Shelf } from './runtime.ts';
 import type { OrtModule } from './session.ts';
 
 /** More threads than this gain nothing for one token at a time, and each spins while it waits. */
@@ -39,7 +40,39 @@ export function folderShelf(folder: string): Shelf {
   };
 }
 
+const [readAt, writeAt] = [promisify(read), promisify(write)];
+const openFiles = new FinalizationRegistry(closeSync);
+
+/** A file in the folder for temporary ones. Its name goes at once where the system allows that, so that nothing is left behind
+ *  whatever ends the process. */
+async function openPages(): Promise<PageFile> {
+  const path = join(await mkdtemp(join(tmpdir(), 'kvlab-pages-')), 'pages');
+  const file = openSync(path, 'wx+');
+  try {
+    rmSync(dirname(path), { recursive: true });
+  } catch {
+    process.once('exit', () => rmSync(dirname(path), { recursive: true, force: true }));
+  }
+  let end = 0;
+  const pages: PageFile = {
+    async append(bytes) {
+      const offset = end;
+      end += bytes.length;
+      await writeAt(file, bytes, 0, bytes.length, offset);
+      return offset;
+    },
+    async read(offset, length) {
+      const bytes = new Uint8Array(length);
+      const { bytesRead } = await readAt(file, bytes, 0, length, offset);
+      return bytes.subarray(0, bytesRead);
+    },
+  };
+  openFiles.register(pages, file);
+  return pages;
+}
+
 export const node: Platform = {
+  openPages,
   shelf: folderShelf(join(cacheFolder(), 'fits')),
   threads: Math.min(availableParallelism(), mostThreads),
   availableBytes: () => process.availableMemory(),

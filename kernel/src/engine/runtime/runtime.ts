@@ -29,6 +29,13 @@ export interface Shelf {
   write(name: string, bytes: Uint8Array): Promise<void>;
 }
 
+/** A file that only grows, for rows of a cache. It is gone when nothing refers to it any more. */
+export interface PageFile {
+  /** Adds bytes at the end and gives the place where they begin. */
+  append(bytes: Uint8Array): Promise<number>;
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
 /** What the surroundings give to the runtime. */
 export interface Platform {
   /** The ONNX Runtime module for a device, set up for this many threads. */
@@ -41,6 +48,8 @@ export interface Platform {
   availableBytes(): number | undefined;
   /** Absent where nothing outlives the process. */
   shelf?: Shelf;
+  /** Absent where there is no disk. */
+  openPages?(): Promise<PageFile>;
 }
 
 export interface RuntimeOptions {
