@@ -10,6 +10,9 @@ import { hadamardOperator } from './encode/hadamard.ts';
 import { levelsOperator } from './encode/levels.ts';
 import { lowRankOperator } from './encode/low-rank.ts';
 import { quantOperator } from './encode/quant.ts';
+import { keyBound } from './fetch/key-bound.ts';
+import { keyDot } from './fetch/key-dot.ts';
+import { meanQuery } from './fetch/mean-query.ts';
 import { adaKV } from './methods/ada-kv.ts';
 import { attentionGate } from './methods/attention-gate.ts';
 import { bipolarInt } from './methods/bipolar-int.ts';
@@ -43,7 +46,11 @@ import { specKV } from './methods/speckv.ts';
 import { streamingLLM } from './methods/streamingllm.ts';
 import { timTree } from './methods/tim-tree.ts';
 import { tova } from './methods/tova.ts';
+import { vAttention } from './methods/vattention.ts';
 import { window } from './methods/window.ts';
+import { keyBounds } from './place/key-bounds.ts';
+import { meanKey } from './place/mean-key.ts';
+import { representatives } from './place/representatives.ts';
 import { accumulatedAttention } from './score/accumulated-attention.ts';
 import { averageAttention } from './score/average-attention.ts';
 import { belowAverageCount } from './score/below-average-count.ts';
@@ -133,6 +140,9 @@ export const methods = {
   duoAttention,
   gemFilter,
   specKV,
+  quest,
+  infLLM,
+  vAttention,
   attentionGate,
   locret,
   criticPorag,
