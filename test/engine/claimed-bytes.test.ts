@@ -55,7 +55,7 @@ describe('bytes of KIVI at 2 bits, group 32, residual 128, after 1,000 tokens of
   test('held bytes differ from claimed ones by precision, index and slack, each counted by itself', () => {
     const { held, claimed, zones } = readLedger(method, cache);
     const parts = partsOf(zones);
-    assert.equal(held, liveBytes(cache.map(({ tables, stores }) => [tables, stores])));
+    assert.equal(held, liveBytes(cache.map(({ tables, stores, pages }) => [tables, stores, pages])));
     // Exact rows are f32 where the paper counts 16 bits.
     const precision = heads * (104 + 128) * shape.headSize * 2;
     assert.ok(Math.abs(held - claimed - precision - parts.index - parts.slack) < 1, JSON.stringify(parts));

@@ -73,8 +73,19 @@ export function keptAttention(model: Model): KeptAttention {
     const { layer, position, queries, output } = view;
     const Q = position.length;
     const closesUp = !sequence.method.declaration.attend.ruleOf('fresh').storesRotated;
+    const { attend: rules, score } = sequence.method.declaration;
+    const window = score.operator.name === 'local-mass' ? Number(score.params['window']) : Number.POSITIVE_INFINITY;
     for (let h = 0; h < kvHeads; h++) {
       const rows = held[layer]![h]!;
+      const read = view.cache.tables[h]!;
+      const zoneOf = new Map(Array.from({ length: read.count }, (_, e) => [read.position[e]!, read.zone.keys[e]!]));
+      /** The one distance at which a zone is read, where its rule says so. */
+      const distanceOf = (at: number): number | undefined => {
+        const zone = zoneOf.get(at);
+        const apart =
+          zone === undefined ? null : /^apart by (\d+)$/.exec(rules.ruleOf(sequence.method.zones[zone]!).name);
+        return apart ? Number(apart[1]) : undefined;
+      };
       for (let q = 0; q < Q; q++)
         rows.push({
           position: position[q]!,
@@ -91,24 +102,30 @@ export function keptAttention(model: Model): KeptAttention {
         const seen = rows.filter(
           (row) =>
             row.position <= here &&
+            (zoneOf.has(row.position) || row.position >= position[0]!) &&
             (row.passed || row.position === here) &&
             (!windows || row.position < windows.first || row.position >= here - windows.last),
         );
+        const distances = seen.map(({ position: at }) => distanceOf(at));
         const keys = seen.map(({ key, turned, position: at }, rank) =>
-          turned ? key : turn(key, closesUp ? rank : at),
+          turned || distances[rank] !== undefined ? key : turn(key, closesUp ? rank : at),
         );
         for (let member = 0; member < group; member++) {
           const at = (h * group + member) * Q + q;
           const query = turn(rowOf(queries, at), closesUp ? seen.length - 1 : here);
-          const weights = keys.map((key, i) =>
-            key.reduce((sum, k, d) => sum + k * query[d]!, Math.log(seen[i]!.weight)),
+          const far = new Map(
+            [...new Set(distances)].map((distance) => [distance, turn(rowOf(queries, at), distance ?? 0)]),
           );
+          const weights = keys.map((key, i) => {
+            const own = distances[i] === undefined ? query : far.get(distances[i])!;
+            return key.reduce((sum, k, d) => sum + k * own[d]!, Math.log(seen[i]!.weight));
+          });
           const top = Math.max(...weights);
           const total = weights.reduce((sum, w) => sum + Math.exp(w - top), 0);
           const mixed = new Float64Array(D);
           seen.forEach((row, i) => {
             const share = Math.exp(weights[i]! - top) / total;
-            row.received += share;
+            if (row.position > position[0]! - window) row.received += share;
             for (let d = 0; d < D; d++) mixed[d]! += share * row.value[d]!;
           });
           for (let d = 0; d < D; d++) compare('output', output[at * D + d]!, mixed[d]!);
@@ -138,7 +155,7 @@ export function keptAttention(model: Model): KeptAttention {
     }),
     settle(sequence) {
       const { method } = sequence;
-      const accumulates = method.declaration.score.operator.name === 'accumulated-attention';
+      const accumulates = ['accumulated-attention', 'local-mass'].includes(method.declaration.score.operator.name);
       sequence.layers.forEach((layer, l) => {
         layer.tables.forEach((table, h) => {
           const kept = new Set(keptPositions(layer, h));

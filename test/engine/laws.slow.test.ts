@@ -2,7 +2,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
 import { chunkLaw, forkLaw, replayLaw, watchingLaw } from './laws/history.ts';
 import { budgetLaw, byteLaw, downLaw, partitionLaw } from './laws/holding.ts';
-import { formLaw, neutralLaw, paddingLaw, positionLaw, setLaw, splitLaw } from './laws/reading.ts';
+import { formLaw, fullFetchLaw, neutralLaw, paddingLaw, positionLaw, setLaw, splitLaw } from './laws/reading.ts';
 import { settings } from './settings.ts';
 import { loadTiny } from './tiny-model.ts';
 
@@ -13,6 +13,7 @@ const laws = [
   setLaw,
   positionLaw,
   formLaw,
+  fullFetchLaw,
   downLaw,
   byteLaw,
   chunkLaw,

@@ -227,6 +227,22 @@ const written: readonly Setting[] = [
     idle: methods.attentionGate({ keep: 1 }),
   },
   { name: 'Locret', method: methods.locret({ entries: 12 }), idle: methods.locret() },
+  {
+    name: 'Quest, pages of 4',
+    method: methods.quest({ page: 4, read: 12, exactLayers: 0 }),
+    idle: methods.quest({ page: 4, keep: 1 }),
+  },
+  { name: 'Quest, keep 40 %, first layer exact', method: methods.quest({ page: 3, keep: 0.4, exactLayers: 1 }) },
+  {
+    name: 'InfLLM',
+    method: methods.infLLM({ block: 4, init: 4, local: 9, blocks: 2, pool: 3 }),
+    idle: methods.infLLM({ init: 0, local: 1000 }),
+  },
+  {
+    name: 'InfLLM, most pages in a file',
+    method: methods.infLLM({ block: 3, init: 2, local: 6, blocks: 2, pool: 2, hostBytes: 2 ** 13, disk: true }),
+  },
+  { name: 'vAttention', method: methods.vAttention({ page: 4096, ahead: 1 }) },
   { name: 'key norm', method: keyNorm({ entries: 10 }), idle: keyNorm({ keep: 1 }) },
 ];
 

@@ -8,6 +8,8 @@ export function checkTableAndStores(layer: CacheLayer): void {
   const { shape, tables, stores } = layer;
   tables.forEach((table, h) => {
     const capacity = table.position.length;
+    const files = layer.pages.flatMap(({ heads }) => [...heads[h]!.file.values()]);
+    const inFile = new Set(files.flatMap(({ position }) => [...position]));
     assert.ok(table.count <= capacity);
     assert.equal(new Set(table.position.subarray(0, table.count)).size, table.count, 'a position is held twice');
     for (const column of [table.weight, ...table.columns.values()]) assert.equal(column.length, capacity);
@@ -17,6 +19,11 @@ export function checkTableAndStores(layer: CacheLayer): void {
         const [zone, index, slot] = [table.zone[part][e]!, table.store[part][e]!, table.slot[part][e]!];
         assert.equal(index, shape.storeOf[part][zone], `${part} of entry ${e} lie in another store than their zone's`);
         const store = stores[part][index]!;
+        if (inFile.has(table.position[e]!)) {
+          assert.equal(slot, -1, `${part} of entry ${e} lie in a file and in a slot`);
+          taken.add(`file:${e}`);
+          continue;
+        }
         assert.ok(slot < store.capacity[h]!, `${part} of entry ${e}: slot ${slot} of ${store.capacity[h]}`);
         assert.equal(store.entry[h]![slot], e, `the slot of entry ${e} does not point back`);
         if (part === 'keys') assert.equal(store.bias[h]![slot], Math.fround(Math.log(table.weight[e]!)));

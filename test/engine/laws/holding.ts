@@ -87,6 +87,8 @@ function codesOf(sequence: Sequence): Map<string, { zone: number; code: string }
         const store = layer.stores[part][table.store[part][e]!]!;
         const { grain, codes } = store.encoding;
         const slot = table.slot[part][e]!;
+        // Rows in a file have no code here.
+        if (slot < 0) continue;
         const bytes = Object.entries(codes).map(([name, code]) => {
           const width = codeWidth(code, store.headSize);
           const row = code.per === 'entry' ? slot : Math.floor(slot / grain);
@@ -123,7 +125,10 @@ export const downLaw: Law = {
 };
 
 /** Exact rows that a sequence holds now, by name. */
-function exactRows(sequence: Sequence): Map<string, Float32Array> {
+function exactRows(
+  sequence: Sequence,
+  before: ReadonlyMap<string, Float32Array> = new Map(),
+): Map<string, Float32Array> {
   const out = new Map<string, Float32Array>();
   eachHead(sequence, (layer, h, head) => {
     const table = layer.tables[h]!;
@@ -132,8 +137,10 @@ function exactRows(sequence: Sequence): Map<string, Float32Array> {
         const store = layer.stores[part][table.store[part][e]!]!;
         const rows = store.codes.get('rows')?.[h];
         const [slot, D] = [table.slot[part][e]!, store.headSize];
-        if (rows instanceof Float32Array)
-          out.set(`${head} ${part} ${table.position[e]}`, rows.slice(slot * D, (slot + 1) * D));
+        const name = `${head} ${part} ${table.position[e]}`;
+        // What went to a file is held still, and may have a copy on the device.
+        if (slot < 0) out.set(name, before.get(name) ?? new Float32Array(0));
+        else if (rows instanceof Float32Array) out.set(name, rows.slice(slot * D, (slot + 1) * D));
       }
   });
   return out;
@@ -150,14 +157,14 @@ export const byteLaw: Law = {
     const { sequence } = await walk(model, method, {
       onStep: ({ layers, ...rest }) => {
         const { held, zones, layers: byLayer } = readLedger(method, layers);
-        const live = liveBytes(layers.map(({ tables, stores }) => ({ tables, stores })));
+        const live = liveBytes(layers.map(({ tables, stores, pages }) => ({ tables, stores, pages })));
         assert.equal(held, live);
         assert.equal(
           byLayer.reduce((a, b) => a + b),
           live,
         );
         assert.ok(Math.abs(zones.reduce((a, b) => a + b) - live) < 1e-6 * live);
-        const now = exactRows({ layers, ...rest });
+        const now = exactRows({ layers, ...rest }, before);
         // In layer 0 tokens of one kind have the same values wherever they stand.
         const gone = [...before.keys()].filter((name) => !now.has(name) && !inFirstLayer(name, layers[0]!));
         for (const name of gone.slice(0, 2).concat(gone.slice(-2))) {

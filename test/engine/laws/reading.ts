@@ -1,6 +1,6 @@
 /** Laws about what a step reads: neutral settings, positions, forms of reading, cuts into zones, physical order, padding. */
 import assert from 'node:assert/strict';
-import { codeType, type Encoding, exact, type Method, methods } from '@kvlab/ops';
+import { all, codeType, type Encoding, exact, type Method, methods, oneTier } from '@kvlab/ops';
 import { type CacheLayer, keptPositions } from '../../../kernel/src/engine/cache/layer.ts';
 import { fittedFor } from '../../../kernel/src/engine/fit/fitted.ts';
 import type { Model } from '../../../kernel/src/engine/model/load.ts';
@@ -109,6 +109,24 @@ export const formLaw: Law = {
     const twin = await walk(model, reencoded(method, unpacked));
     const found = await walk(model, method);
     assert.ok(apart(found.logits, twin.logits) < within(model, 1e-5), `${apart(found.logits, twin.logits)}`);
+  },
+};
+
+export const fullFetchLaw: Law = {
+  number: 8,
+  sentence: 'a fetch that may read every page equals a method that reads everything from one tier',
+  concerns: ({ method }) => method.zones.some((zone) => method.fetchOf(zone).by !== undefined),
+  async check(model, { method }) {
+    const wide: Method = {
+      ...method,
+      fetchOf: (zone) => ({ ...method.fetchOf(zone), pages: Infinity, entries: () => Infinity }),
+    };
+    const whole: Method = { ...method, placeOf: () => oneTier, fetchOf: () => all };
+    const [found, expected] = [await walk(model, wide), await walk(model, whole)];
+    assert.ok(found.sequence.layers[0]!.pages[0]!.heads[0]!.count > 3, 'there are pages to read');
+    assert.ok(apart(found.logits, expected.logits) < within(model, 1e-5), `${apart(found.logits, expected.logits)}`);
+    const narrow = await walk(model, method);
+    assert.ok(apart(narrow.logits, expected.logits) > 1e-4, 'reading a part makes a difference');
   },
 };
 
