@@ -1,5 +1,7 @@
 /** The one list of all operators and the one list of all methods: tests, forms and the README are made from them. */
 
+import { tiledOperator } from './attend/tiled.ts';
+import { unifiedMaxOperator } from './attend/unified-max.ts';
 import { meanEntryOperator } from './compensate/mean-entry.ts';
 import { balanceOperator } from './encode/balance.ts';
 import { bitPlanesOperator } from './encode/bit-planes.ts';
@@ -10,6 +12,7 @@ import { hadamardOperator } from './encode/hadamard.ts';
 import { levelsOperator } from './encode/levels.ts';
 import { lowRankOperator } from './encode/low-rank.ts';
 import { quantOperator } from './encode/quant.ts';
+import { reorderOperator } from './encode/reorder.ts';
 import { keyBound } from './fetch/key-bound.ts';
 import { keyDot } from './fetch/key-dot.ts';
 import { meanQuery } from './fetch/mean-query.ts';
@@ -48,6 +51,7 @@ import { timTree } from './methods/tim-tree.ts';
 import { tova } from './methods/tova.ts';
 import { vAttention } from './methods/vattention.ts';
 import { window } from './methods/window.ts';
+import { zipCache } from './methods/zipcache.ts';
 import { keyBounds } from './place/key-bounds.ts';
 import { meanKey } from './place/mean-key.ts';
 import { representatives } from './place/representatives.ts';
@@ -106,6 +110,8 @@ export const operators = {
   levels: levelsOperator,
   blockFloat: blockFloatOperator,
   bitPlanes: bitPlanesOperator,
+  tiled: tiledOperator,
+  unifiedMax: unifiedMaxOperator,
   keyBounds,
   meanKey,
   representatives,
@@ -140,6 +146,10 @@ export const methods = {
   duoAttention,
   gemFilter,
   specKV,
+  mikv,
+  gear,
+  zipCache,
+  bipolarInt,
   quest,
   infLLM,
   vAttention,

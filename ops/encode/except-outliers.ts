@@ -134,8 +134,13 @@ export function exceptOutliers(codec: Encoding, { per, count: n = 1 }: OutlierOp
       return { ...codec.write(g, asRows(g, rest), known), places: g.cast(most.places, 'u8'), outliers: most.values };
     },
     read(g, stored) {
-      const found = { places: g.cast(stored.places!, 'f32'), values: g.cast(stored.outliers!, 'f32') };
-      return asRows(g, placed(g, inBlocks(g, codec.read(g, stored), per, grain), found, length(g)));
+      const vectors = inBlocks(g, codec.read(g, stored), per, grain);
+      const named = (v: Value) => ({
+        ...g.cast(v, 'f32'),
+        dims: v.dims.map((d, i) => (i < axis ? vectors.dims[i]! : d)),
+      });
+      const found = { places: named(stored.places!), values: named(stored.outliers!) };
+      return asRows(g, placed(g, vectors, found, length(g)));
     },
     dot: undefined,
     claimedBytes: claimedOf(codes, grain),

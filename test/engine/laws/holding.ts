@@ -89,7 +89,8 @@ function codesOf(sequence: Sequence): Map<string, { zone: number; code: string }
         const slot = table.slot[part][e]!;
         // Rows in a file have no code here.
         if (slot < 0) continue;
-        const bytes = Object.entries(codes).map(([name, code]) => {
+        const ofRows = Object.entries(codes).filter(([, { per }]) => per !== 'store');
+        const bytes = ofRows.map(([name, code]) => {
           const width = codeWidth(code, store.headSize);
           const row = code.per === 'entry' ? slot : Math.floor(slot / grain);
           return store.codes

@@ -1,6 +1,6 @@
 /** Laws about what a step reads: neutral settings, positions, forms of reading, cuts into zones, physical order, padding. */
 import assert from 'node:assert/strict';
-import { all, codeType, type Encoding, exact, type Method, methods, oneTier } from '@kvlab/ops';
+import { all, codesOfStore, codeType, type Encoding, exact, type Method, methods, oneTier } from '@kvlab/ops';
 import { type CacheLayer, keptPositions } from '../../../kernel/src/engine/cache/layer.ts';
 import { fittedFor } from '../../../kernel/src/engine/fit/fitted.ts';
 import type { Model } from '../../../kernel/src/engine/model/load.ts';
@@ -27,11 +27,14 @@ const unpacked = (encoding: Encoding): Encoding =>
     : {
         ...encoding,
         name: `unpacked ${encoding.name}`,
-        codes: { rows: { type: 'f32', per: 'entry', dims: (D) => [D], role: 'payload' } },
-        write(g, x) {
-          const codes = Object.entries(encoding.write(g, x));
+        codes: {
+          ...Object.fromEntries(codesOfStore(encoding.codes)),
+          rows: { type: 'f32', per: 'entry', dims: (D) => [D], role: 'payload' },
+        },
+        write(g, x, known = {}) {
+          const codes = Object.entries(encoding.write(g, x, known));
           const stored = codes.map(([name, value]) => [name, g.cast(value, codeType(encoding.codes[name]!, g.device))]);
-          return { rows: encoding.read(g, Object.fromEntries(stored)) };
+          return { rows: encoding.read(g, { ...known, ...Object.fromEntries(stored) }) };
         },
         read: (_, { rows }) => rows!,
       };
@@ -91,6 +94,8 @@ export const setLaw: Law = {
 export const positionLaw: Law = {
   number: 5,
   sentence: 'each step reads exactly the kept rows at the positions of the rule, and scores follow their entries',
+  // Products with codes round the queries too: test/methods/bipolar-int.
+  concerns: ({ method }) => method.declaration.attend.reads !== 'codes',
   async check(model, { method }) {
     const oracle = keptAttention(model);
     const fitted = await fittedFor(model, method);
@@ -104,7 +109,7 @@ export const positionLaw: Law = {
 export const formLaw: Law = {
   number: 7,
   sentence: 'reading packed rows inside the graph equals reading them unpacked',
-  concerns: ({ method }) => isPacked(method),
+  concerns: ({ method }) => isPacked(method) && method.declaration.attend.reads !== 'codes',
   async check(model, { method }) {
     const twin = await walk(model, reencoded(method, unpacked));
     const found = await walk(model, method);

@@ -7,9 +7,11 @@ import { seeded } from '../seeded.ts';
 export function shuffleSlots(layer: CacheLayer, seed: number): void {
   for (const [p, part] of parts.entries())
     for (const [index, store] of layer.stores[part].entries()) {
-      const { grain, codes } = store.encoding;
+      const { grain, codes, joint } = store.encoding;
       layer.tables.forEach((table, h) => {
-        const random = seeded(seed * 1000 + index * 10 + h + (layer.shape.aligned ? 0 : p * 100_000));
+        // Heads that share rows have them in the same slots.
+        const own = joint || layer.stores.values[index]?.encoding.joint ? 0 : h;
+        const random = seeded(seed * 1000 + index * 10 + own + (layer.shape.aligned ? 0 : p * 100_000));
         const batches = store.capacity[h]! / grain;
         // `to[b]` is where batch b goes.
         const to = random.shuffled(Array.from({ length: batches }, (_, b) => b));
@@ -21,7 +23,7 @@ export function shuffleSlots(layer: CacheLayer, seed: number): void {
           for (const [b, target] of to.entries())
             view.set(old.subarray(b * width, (b + 1) * width) as never, target * width);
         };
-        for (const [name, code] of Object.entries(codes))
+        for (const [name, code] of Object.entries(codes).filter(([, c]) => c.per !== 'store' && (h === 0 || !c.joint)))
           scatter(store.codes.get(name)![h]!, codeWidth(code, store.headSize) * (code.per === 'entry' ? grain : 1));
         scatter(store.entry[h]!, grain);
         if (part === 'keys') scatter(store.bias[h]!, grain);
@@ -39,7 +41,7 @@ export function fillEmptySlots(layer: CacheLayer): void {
     for (const store of layer.stores[part]) {
       const { grain, codes } = store.encoding;
       store.free.forEach((free, h) => {
-        for (const [name, code] of Object.entries(codes)) {
+        for (const [name, code] of Object.entries(codes).filter(([, { per }]) => per !== 'store')) {
           const width = codeWidth(code, store.headSize) * (code.per === 'entry' ? grain : 1);
           const view = store.codes.get(name)![h]!;
           const large = { f32: 1000, half: 0x63d0, u8: 201 }[code.type];

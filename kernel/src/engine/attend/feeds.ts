@@ -9,6 +9,7 @@ import type { Tensor } from '../runtime/tensor.ts';
 import type { Form, SplicedScore } from './form.ts';
 import { port } from './graph.ts';
 import type { RotaryTable } from './rotary.ts';
+import { takenFeeds } from './taken.ts';
 
 /** The new rows of a step and the windows that its queries must respect. */
 export interface Queries {
@@ -117,6 +118,7 @@ export function attendFeeds(layer: CacheLayer, form: Form, x: Queries, rotary: R
           store.capacity[heads[0]!]!,
         );
     });
+    for (const [input, tensor] of Object.entries(takenFeeds(form, heads, x))) feeds[name(input)] = tensor;
     for (const spliced of form.scores) Object.assign(feeds, scoreFeeds(layer, form, spliced, heads, x, name));
   });
   return feeds;

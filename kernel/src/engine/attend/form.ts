@@ -2,7 +2,7 @@
  *
  *  Layers and steps of one form share one session; a method that changes its form (an empty store fills, heads grow apart)
  *  gets another small graph, never new weights. */
-import type { Encoding, GraphDevice } from '@kvlab/ops';
+import type { Attend, Encoding, GraphDevice } from '@kvlab/ops';
 import type { CacheLayer } from '../cache/layer.ts';
 import type { ScorePart } from '../keep/parts.ts';
 
@@ -40,6 +40,8 @@ export interface Form {
   /** Logits of attention are wanted too. */
   products: boolean;
   scores: readonly SplicedScore[];
+  /** How logits and values become the output. */
+  attend: Attend;
 }
 
 export function formOf(
@@ -70,7 +72,7 @@ export function formOf(
     ({ part, score, lastRows }) => `${part}:${score.operator.name}${JSON.stringify(score.params)}${lastRows ?? ''}`,
   );
   const { gated = false, products = false } = o;
-  const key = [o.device, names(keys), names(values), apart, shape.aligned, shape.rotated, o.perQuery, gated, products, ...looking].join('|'); // biome-ignore format: one line
+  const key = [o.device, names(keys), names(values), apart, shape.aligned, shape.rotated, o.perQuery, gated, products, attending(shape.attend), ...looking].join('|'); // biome-ignore format: one line
   const { kvHeads, headSize, aligned, rotated } = shape;
   return {
     key,
@@ -86,6 +88,10 @@ export function formOf(
     gated,
     products,
     scores: o.scores ?? [],
+    attend: shape.attend,
     device: o.device,
   };
 }
+
+const attending = ({ operator, params, reads, mix }: Attend): string =>
+  reads || mix ? `${operator.name}${JSON.stringify(params)}` : '';

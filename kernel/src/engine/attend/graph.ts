@@ -3,7 +3,7 @@
  *  It holds no weights and is shared by all layers. Scores of stores are concatenated, never keys or values. One bias for
  *  each store carries padding, weights and windows. Letters: F new keys (as many as Q), P<i> slots of a key store, U<i> of a
  *  value store, C all columns (P0 + P1 + … + F), T columns in time order, R rows of the rotary tables. */
-import { codeAxes, codeType, type GraphBuilder, graphBuilder, type Value } from '@kvlab/ops';
+import { codeAxes, codeType, type GraphBuilder, graphBuilder, type Mixed, type Value } from '@kvlab/ops';
 import type { Form, FormStore } from './form.ts';
 import { type Seen, spliceScore } from './splice.ts';
 
@@ -71,31 +71,24 @@ function attendBlock(g: GraphBuilder, form: Form, block: number | undefined, x: 
 
   const past = form.keys.map((store, i): Value => {
     const P = `P${i}`;
+    const bias = () => g.input(name(`bias.${i}`), 'f32', [head, form.perQuery ? 'GQ' : 1, P]);
+    const looking = store.anchored ? anchored : sliding;
+    if (form.attend.reads === 'codes' && form.rotated && store.encoding.dot) {
+      const codes = storedCodes(g, form, store.encoding, name(`keys.${i}`), P, head);
+      return g.add({ ...store.encoding.dot(g, looking, codes), dims: [head, 'GQ', P] }, bias());
+    }
     const read = readStore(g, form, store, name(`keys.${i}`), P, head);
     const rows = form.rotated ? read : rotate(read, g.input(name(`ids.keys.${i}`), 'i64', [head, P]), P, false); // [H, P, D]
-    const logits = g.matMul(store.anchored ? anchored : sliding, g.transpose(rows, [0, 2, 1])); // [H, G*Q, P]
-    return g.add(logits, g.input(name(`bias.${i}`), 'f32', [head, form.perQuery ? 'GQ' : 1, P]));
+    return g.add(g.matMul(looking, g.transpose(rows, [0, 2, 1])), bias()); // [H, G*Q, P]
   });
   const fresh = g.add(g.matMul(sliding, g.transpose(rotatedKeys, [0, 2, 1])), x.freshBias); // [H, G*Q, F]
   const products = g.concat([...past, fresh], 2, 'C'); // [H, G*Q, C]
   if (form.products) g.output(name('products'), products);
-  const attention = g.softmax(products, 2);
+  const held = form.values.map((store, i) => readStore(g, form, store, name(`values.${i}`), `U${i}`, head));
+  const own = form.attend.mix ? mixedByOperator(g, form, name, [...past, fresh], [...held, x.values]) : undefined;
+  const attention = own ? g.exp(g.sub(products, own.lse)) : g.softmax(products, 2);
   g.output(name('attention'), attention);
-
-  const F = g.slice(g.shape(fresh), 0, 2, 3, 1);
-  const freshShare = g.slice(attention, 2, g.neg(F), 2 ** 31, 'F'); // [H, G*Q, F]
-  const mixed = [g.matMul(freshShare, x.values)];
-  const held: Value[] = [];
-  if (form.values.length) {
-    const before = g.slice(attention, 2, 0, g.neg(F), 'past'); // [H, G*Q, C-F]
-    const shares = valueShares(g, form, name, before, past, head);
-    form.values.forEach((store, i) => {
-      const rows = readStore(g, form, store, name(`values.${i}`), `U${i}`, head);
-      held.push(rows);
-      mixed.push(g.matMul(shares[i]!, rows)); // [H, G*Q, D]
-    });
-  }
-  const output = mixed.reduce((a, b) => g.add(a, b));
+  const output = own?.output ?? mixedByShares(g, form, name, attention, { past, fresh, held, values: x.values }, head);
   const readsValues = form.scores.some(({ score }) => score.operator.inputs['values']?.dims.includes('T'));
   const seen: Seen = {
     attention,
@@ -109,6 +102,45 @@ function attendBlock(g: GraphBuilder, form: Form, block: number | undefined, x: 
   };
   for (const spliced of form.scores) spliceScore(g, form, spliced, name, seen, head);
   return { output, freshKeys: form.rotated ? rotatedKeys : x.keys };
+}
+
+/** Values of all stores and of the new rows, each by its share of the attention: [H, G*Q, D]. */
+function mixedByShares(
+  g: GraphBuilder,
+  form: Form,
+  name: (n: string) => string,
+  attention: Value,
+  { past, fresh, held, values }: { past: readonly Value[]; fresh: Value; held: readonly Value[]; values: Value },
+  head: string | number,
+): Value {
+  const F = g.slice(g.shape(fresh), 0, 2, 3, 1);
+  const freshShare = g.slice(attention, 2, g.neg(F), 2 ** 31, 'F'); // [H, G*Q, F]
+  const mixed = [g.matMul(freshShare, values)];
+  if (held.length) {
+    const before = g.slice(attention, 2, 0, g.neg(F), 'past'); // [H, G*Q, C-F]
+    const shares = valueShares(g, form, name, before, past, head);
+    mixed.push(...held.map((rows, i) => g.matMul(shares[i]!, rows)));
+  }
+  return mixed.reduce((a, b) => g.add(a, b));
+}
+
+/** The same by the operator of the attend slot, which reads keys and values slot by slot. */
+function mixedByOperator(
+  g: GraphBuilder,
+  { attend }: Form,
+  name: (n: string) => string,
+  logits: readonly Value[],
+  values: readonly Value[],
+): Mixed {
+  const [head, rowsAxis] = logits[0]!.dims;
+  const reads = logits.map((l, i) => ({ logits: l, values: { ...values[i]!, dims: [head!, l.dims[2]!, 'D'] } }));
+  const fitted = Object.keys(attend.takes ?? {}).map((taken) => [
+    taken,
+    g.input(name(`fitted.${taken}`), 'f32', [head!, rowsAxis!, 1]),
+  ]);
+  const result = attend.mix!(g, reads, Object.fromEntries(fitted));
+  for (const [measure, value] of Object.entries(result.measures ?? {})) g.output(name(`measure.${measure}`), value);
+  return result;
 }
 
 /** The probabilities of each value store's slots, in its order. */

@@ -7,6 +7,7 @@ import { attendFeeds } from '../attend/feeds.ts';
 import { type Form, formOf } from '../attend/form.ts';
 import { type RotaryTable, rotaryTable, rotateRow } from '../attend/rotary.ts';
 import { attendSessions } from '../attend/sessions.ts';
+import { addMeasures, type Measured } from '../attend/taken.ts';
 import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../cache/layer.ts';
 import { heldBytes } from '../cache/ledger.ts';
 import { placeFitted, seePeaks } from '../cache/registers.ts';
@@ -89,6 +90,8 @@ export interface Sequence {
   tails: (Tail | undefined)[];
   /** States of scores that belong to no entry, by layer. */
   registers: Map<string, Float32Array>[];
+  /** What the attend slot counted on its query rows so far. */
+  measures: Map<string, Measured>;
   /** Pages and tiers. */
   reads: Reads;
 }
@@ -147,6 +150,7 @@ export function createSequence(model: Model, method: Method, seed = 0, fitted?: 
     lastLogits: undefined,
     tails: [],
     registers: Array.from({ length: layers }, () => new Map()),
+    measures: new Map(),
     reads: createReads(),
   };
 }
@@ -162,6 +166,7 @@ export function forkSequence(sequence: Sequence): Sequence {
     turns: [...sequence.turns],
     tails: [...sequence.tails],
     registers: sequence.registers.map((own) => new Map(own)),
+    measures: new Map([...sequence.measures].map(([name, counted]) => [name, { ...counted }])),
     reads: copyReads(sequence.reads),
   };
 }
@@ -331,7 +336,7 @@ export async function feed(
     );
     const attention = session.outputs.filter((name) => name.startsWith('attention'));
     const logits = session.outputs.filter((name) => name.startsWith('products'));
-    const scored = session.outputs.filter((name) => name.startsWith('score.'));
+    const scored = session.outputs.filter((name) => /^(score|measure)\./.test(name));
     const got = await session.run(feeds, [
       'output',
       'stored',
@@ -367,6 +372,7 @@ export async function feed(
         for (const [h, { count, columns }] of layer.tables.entries())
           columns.get('score')!.set(gate.scores[h]!, count - Q);
       });
+    commits.push(() => addMeasures(sequence.measures, got));
     commits.push(() => seePeaks(layer, queries, (q, row) => rotateRow(q, position[row % Q]!, sequence.rotary)));
     if (tailRows)
       commits.push(
