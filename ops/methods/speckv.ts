@@ -18,7 +18,7 @@ export const specKV = method(
   (o) => ({
     when: o.when,
     passes: lookahead({ draft: streamingLLM({ sinks: 4, recent: 256 }), tokens: o.draft }),
-    score: windowAttention({ window: o.window, kernel: o.kernel, reduce: 'max', guests: true }),
+    score: windowAttention({ window: o.window, kernel: o.kernel, reduce: 'max', guests: o.draft }),
     allocate: uniform({ keep: o.keep, entries: o.entries, bytes: o.bytes, recent: o.window }),
     select: zones({ recent: last, heavy: top }),
     compensate: nothing,

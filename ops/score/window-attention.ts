@@ -7,7 +7,7 @@ import type { GraphBuilder, Value } from '../graph/builder.ts';
 import { maxGroups, meanGroups, pool1d, sumGroups } from '../graph/composites.ts';
 import { overGroups, pooled, reduced, sumOf } from '../loops.ts';
 import { f32, operator } from '../operator.ts';
-import { choice, count, flag } from '../params.ts';
+import { choice, count } from '../params.ts';
 
 export const windowAttention = operator({
   name: 'window-attention',
@@ -24,9 +24,15 @@ export const windowAttention = operator({
     kernel: count({ default: 7, min: 1, unit: 'keys', note: 'width of the pooling; odd' }),
     heads: choice(['each', 'mean'], 'each', 'a score for each key head, or their mean for all of them'),
     own: choice(['zero', 'highest'], 'zero', 'what the columns of the window itself score: 0, or more than all others'),
-    guests: flag(false, 'the tokens of a draft behind the prompt vote too'),
+    guests: count({
+      default: 0,
+      unit: 'tokens',
+      note: 'tokens of a draft behind the prompt, which vote beside the window, as does the prompt token before it',
+    }),
   },
-  needs: ({ window, guests }) => [{ of: 'attention', rows: { last: window, ...(guests ? { guests } : {}) } }],
+  needs: ({ window, guests }) => [
+    { of: 'attention', rows: guests ? { last: window + guests + 1, guests: true } : { last: window } },
+  ],
   inputs: { attention: f32(['Hq', 'Q', 'T'], { values: 'rows', pad: 0, ordered: true }) },
   outputs: { score: f32(['Hkv', 'T']) },
   cost: perElement(1, 'Hq', 'Q', 'T'),

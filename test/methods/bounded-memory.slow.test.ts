@@ -52,6 +52,7 @@ const growing: Record<string, string> = {
   attentionGate: 'lets in a share of what is written',
   locret: 'evicts while the prompt is read',
   criticPorag: 'holds a share of all that was seen',
+  timTree: 'evicts tasks that are closed',
 };
 
 test('every method that evicts is held to a bound', () => {

@@ -40,7 +40,7 @@ test('a method that no source sets otherwise has no option profile', () => {
 for (const [name, factory] of withProfiles)
   test(`every profile of ${name} names options that it has, and changes at least one`, () => {
     const standard = factory().options as Record<string, unknown>;
-    for (const [profile, table] of Object.entries(factory.about.profiles as Record<string, object>)) {
+    for (const [profile, table] of Object.entries(factory.about.profiles as unknown as Record<string, object>)) {
       const found = factory({ profile }).options as Record<string, unknown>;
       for (const option of Object.keys(table)) assert.ok(option in factory.defaults, `${profile} sets ${option}`);
       assert.ok(
