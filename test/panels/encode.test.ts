@@ -142,7 +142,7 @@ test('one head shows zones, and each head keeps what its budget says', () => {
   assert.equal(count(h2o.info.zones.indexOf('recent')), 15);
   assert.equal(count(h2o.info.zones.indexOf('heavy')), 15);
   assert.match(
-    words(describeEviction(h2o, 40, drawing, { layer: 1, kvHead: 0 }, undefined, theme)),
+    words(describeEviction(h2o, [0, 40], drawing, { layer: 1, kvHead: 0 }, undefined, theme)),
     /15 heavy, 15 recent|15 recent, 15 heavy/,
   );
 });
@@ -164,7 +164,9 @@ test('a lifetime adds up: heads that hold a token and heads that dropped it are 
     const dropped = life.drops.reduce((sum, drop) => sum + drop.heads, 0);
     assert.equal(life.holding.at(-1)! + dropped, 8);
     assert.match(
-      words(describeEviction(h2o, 40, encodeEviction(h2o, 40, undefined, wholeMap(h2o)), undefined, position, theme)),
+      words(
+        describeEviction(h2o, [0, 40], encodeEviction(h2o, 40, undefined, wholeMap(h2o)), undefined, position, theme),
+      ),
       new RegExp(`^Token ${position} .*${life.holding.at(-1)} of 8 heads`),
     );
   }
@@ -202,7 +204,7 @@ test('before the first run every panel says what it waits for and offers a cell'
   const empty = [
     describeTokenStrip(undefined, [], undefined, theme.ink),
     describeSinks(undefined, [0, 0], undefined, undefined, undefined),
-    describeEviction(undefined, 0, undefined, undefined, undefined, theme),
+    describeEviction(undefined, [0, 0], undefined, undefined, undefined, theme),
     describeMemory(undefined, undefined, 'held'),
     describeHeavy(undefined, 0, undefined, undefined, undefined, undefined, true),
     describeErrors(undefined, 0, undefined, undefined),
@@ -217,7 +219,7 @@ test('no panel speaks of perplexity: a policy is not judged by its own text', ()
   const said = [
     describeTokenStrip(h2o, encodeTokenStrip(h2o, 40), undefined, theme.ink),
     describeMemory(h2o, encodeMemory(h2o, 40), 'held'),
-    describeEviction(h2o, 40, encodeEviction(h2o, 40, undefined, wholeMap(h2o)), undefined, undefined, theme),
+    describeEviction(h2o, [0, 40], encodeEviction(h2o, 40, undefined, wholeMap(h2o)), undefined, undefined, theme),
   ];
   assert.doesNotMatch(JSON.stringify(said), /perplexity/i);
 });
@@ -237,7 +239,7 @@ test('while the prompt is read, panels count its tokens and do not say that anyt
     describeSinks(run, [0, 0], encodeSinks(run, [0, 0]), undefined, undefined),
     describeMemory(run, encodeMemory(run, 0), 'held'),
     describeHeavy(run, 0, encodeHeavy(run), undefined, undefined, undefined, true),
-    describeEviction(run, 0, map, undefined, undefined, theme),
+    describeEviction(run, [0, 0], map, undefined, undefined, theme),
   ];
   for (const one of said) {
     assert.equal(one.missing, undefined);

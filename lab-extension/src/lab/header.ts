@@ -99,13 +99,19 @@ export function createHeader(store: Store): Header {
       if (run) {
         const shown = shownStep(store, run);
         const last = run.state === 'finished' ? run.step : run.info.maxTokens;
-        words(step, ['step ', String(shown), ` of ${last}`], 1);
-        scrubber.max = String(last);
+        const [first] = shownRange(store, run);
+        const ranged = store.clock.mode === 'range';
+        words(step, [ranged ? 'steps ' : 'step ', ranged ? `${first}–${shown}` : String(shown), ` of ${last}`], 1);
+        for (const input of [from, scrubber]) input.max = String(last);
+        from.hidden = !ranged;
+        from.value = String(first);
         scrubber.value = String(shown);
+        scrubber.setAttribute('aria-label', ranged ? 'Last step of the range' : 'Step');
         scrubber.style.setProperty('--kvlab-done', `${(100 * run.step) / Math.max(1, last)}%`);
       }
       live.setAttribute('aria-pressed', String(store.clock.mode === 'live'));
       pin.setAttribute('aria-pressed', String(store.clock.mode === 'pinned'));
+      range.setAttribute('aria-pressed', String(store.clock.mode === 'range'));
       const drawn = JSON.stringify(run?.info.method.slots ?? []);
       if (drawn !== slotsKey) {
         slotsKey = drawn;
@@ -146,7 +152,7 @@ function machineWords(run: Run): string {
 function stateWords(run: Run): string {
   const state =
     run.state === 'running' || run.state === 'finished' ? '' : [run.state, run.message].filter(Boolean).join(': ');
-  return [state, run.info.leftOut].filter(Boolean).join(' · ');
+  return [run.info.recorded ? 'recorded' : '', state, run.info.leftOut].filter(Boolean).join(' · ');
 }
 
 function slotBoxes(run: Run): HTMLElement[] {

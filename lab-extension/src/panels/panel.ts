@@ -7,13 +7,15 @@ import { exportChoices } from './export/choices.ts';
 import { createExportMenu } from './export/menu.ts';
 import { type PanelKeys, pressKey } from './keys.ts';
 import type { Said } from './words.ts';
-import { fillLegend, fillPhrases, fillTable, showMissing } from './words.ts';
+import { fillLegend, fillPhrases, fillTable, saysFailed, showMissing } from './words.ts';
 
 /** What a panel may use of the page around it. */
 export interface Surroundings {
   readonly store: Store;
   /** Inserts a cell below the active one; absent where there is no notebook. */
   insertCell?: (source: string) => void;
+  /** Opens a file of the repository; absent where there is no file browser. */
+  openFile?: (path: string) => void;
   /** Asks the kernel for the attention row of a head. */
   watch?: (layer: number, queryHead: number) => void;
   /** Draws all panels again. */
@@ -102,7 +104,7 @@ export function createPanel(
   const draw = () => {
     const start = performance.now();
     const run = shownRun(store);
-    said = drawing.draw(readTheme(node));
+    said = drawnOrWhyNot();
     drawnVersion = run?.version ?? -1;
     drawnRun = store.shown;
     subtitle.textContent = said.subtitle;
@@ -119,6 +121,17 @@ export function createPanel(
     if (host.matches(':focus')) page.announce(text);
     node.dataset.drawMs = (performance.now() - start).toFixed(1);
   };
+
+  /** One panel that fails must not stop the others: it says what was wrong, and tries again with the next frame. */
+  function drawnOrWhyNot(): Said {
+    try {
+      node.classList.remove('kvlab-failed-panel');
+      return drawing.draw(readTheme(node));
+    } catch (error) {
+      node.classList.add('kvlab-failed-panel');
+      return saysFailed(kind.title, error instanceof Error ? error.message : String(error));
+    }
+  }
 
   const toggleTable = () => {
     table.hidden = !table.hidden;

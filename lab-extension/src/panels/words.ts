@@ -86,6 +86,19 @@ export function saysNotRecorded(subtitle: string, text: string): Said {
   };
 }
 
+/** What a panel says when its drawing failed: what was wrong, and what to do. */
+export function saysFailed(title: string, message: string): Said {
+  return {
+    subtitle: 'not drawn',
+    caption: [{ text: `${title} could not be drawn; the other panels are not touched.` }],
+    table: noTable,
+    missing: {
+      title: '✕ Could not be drawn',
+      text: `${message}. The data of this run may be damaged: run the cell again, or choose another run.`,
+    },
+  };
+}
+
 export function fillPhrases(target: HTMLElement, phrases: readonly Phrase[]): void {
   const key = JSON.stringify(phrases);
   if (target.dataset.key === key) return;

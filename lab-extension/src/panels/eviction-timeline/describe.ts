@@ -1,12 +1,13 @@
 /** Eviction timeline in words: what left at this step, or how long one token stayed. */
 
 import { eventKinds } from 'kvlab/frame';
-import { fixed } from '../../draw/scale.ts';
+import { fixed, whole } from '../../draw/scale.ts';
 import type { Theme } from '../../draw/theme.ts';
 import { quoted } from '../../draw/words.ts';
-import { evictionsKnown, headCount, logColumn, promptRead, type Run } from '../../store/run.ts';
+import { evictionsKnown, headCount, logColumn, promptRead, type Run, seenAtStep } from '../../store/run.ts';
 import { entriesAt, gone } from '../../store/survival.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
+import type { DataColumns } from '../data.ts';
 import {
   type LegendItem,
   type Phrase,
@@ -21,15 +22,17 @@ import {
   cellGone,
   cellHeld,
   type EvictionDrawing,
+  evictionsByStep,
   type HeadChoice,
   type Lifetime,
   lifetimeOf,
   mostDropped,
 } from './encode.ts';
+import type { Why } from './why.ts';
 
 export function describeEviction(
   run: Run | undefined,
-  step: number,
+  [from, step]: readonly [number, number],
   drawing: EvictionDrawing | undefined,
   head: HeadChoice | undefined,
   position: number | undefined,
@@ -58,14 +61,17 @@ export function describeEviction(
         ? readingWords(run, read)
         : head
           ? aboutHead(drawing, head, run, step)
-          : aboutStep(run, step),
+          : from > 0
+            ? aboutRange(run, from, step)
+            : aboutStep(run, step),
     legend: head
       ? zoneLegend(drawing, theme)
       : [
           { kind: 'ramp', label: 'heads', low: '1', high: String(heads) },
           { kind: 'hatch', label: 'none' },
         ],
-    table: () => eventTable(run, step),
+    table: () => eventTable(run, from, step),
+    data: () => eventRows(run, from, step),
     facts: { entries: entriesAt(run.survival, step), heads },
   };
 }
@@ -83,7 +89,7 @@ function aboutStep(run: Run, step: number): Phrase[] {
   const dropped = mostDropped(run, step);
   const entries = entriesAt(run.survival, step) / heads;
   const each = Number.isInteger(entries) ? `each head keeps ${entries}` : `heads keep ${fixed(entries, 1)} on average`;
-  const tokens = run.log.get('step.seen')?.data[step] ?? run.texts.length;
+  const tokens = seenAtStep(run, step);
   if (!dropped)
     return [{ text: `Step ${step}: ${run.info.method.name} evicted nothing; of ${tokens} tokens ${each}.` }];
   return [
@@ -92,6 +98,16 @@ function aboutStep(run: Run, step: number): Phrase[] {
     },
     { text: `${dropped.heads} of ${heads}`, strong: true },
     { text: ` heads; of ${tokens} tokens ${each}.` },
+  ];
+}
+
+function aboutRange(run: Run, from: number, to: number): Phrase[] {
+  const counts = evictionsByStep(run).slice(from, to + 1);
+  const left = counts.reduce((sum, count) => sum + count, 0);
+  return [
+    { text: `Steps ${from} to ${to}: ${run.info.method.name} evicted ` },
+    { text: whole(left), strong: true },
+    { text: ` entries in ${headCount(run.info)} heads, ${counts.filter((count) => count > 0).length} steps had some.` },
   ];
 }
 
@@ -126,34 +142,60 @@ function aboutToken(run: Run, lifetime: Lifetime, step: number): Phrase[] {
   ];
 }
 
-/** The newest events, last first. */
-function eventTable(run: Run, step: number): Table {
+/** Events of the steps that are shown, last first. */
+function eventTable(run: Run, from: number, to: number): Table {
   const column = (name: string) => run.log.get(`event.${name}`)?.data;
-  const [at, layer, kvHead, position, kind, from, to, score] = [
-    'step',
-    'layer',
-    'kvHead',
-    'position',
-    'kind',
-    'from',
-    'to',
-    'score',
-  ].map(column);
-  const total = run.log.get('event.step')?.rows ?? 0;
+  const names = ['step', 'layer', 'kvHead', 'position', 'kind', 'from', 'to', 'score'];
+  const [at, layer, kvHead, position, kind, before, after, score] = names.map(column);
+  const [first, end] = eventsBetween(run, from, to);
   const rows: string[][] = [];
-  const zone = (code: number) => (code === gone ? 'evicted' : (run.info.zones[code] ?? String(code)));
-  for (let row = total - 1; row >= 0 && rows.length < tableRows; row--) {
-    if (at![row]! > step) continue;
+  for (let row = end - 1; row >= first && rows.length < tableRows; row--)
     rows.push([
       String(at![row]),
       `${layer![row]}.${kvHead![row]}`,
       quoted(position![row]!, run.texts[position![row]!]?.text),
       eventKinds[kind![row]!] ?? '',
-      `${zone(from![row]!)} → ${zone(to![row]!)}`,
+      `${zoneName(run, before![row]!)} → ${zoneName(run, after![row]!)}`,
       fixed(score?.[row] ?? Number.NaN, 3),
     ]);
-  }
-  return { head: ['step', 'layer.head', 'token', 'event', 'zones', 'score'], rows, total };
+  return { head: ['step', 'layer.head', 'token', 'event', 'zones', 'score'], rows, total: end - first };
+}
+
+const zoneName = (run: Run, code: number): string =>
+  code === gone ? 'evicted' : (run.info.zones[code] ?? String(code));
+
+/** Rows of the events from one step to another; events are written in the order of steps. */
+function eventsBetween(run: Run, from: number, to: number): [first: number, end: number] {
+  const at = run.log.get('event.step');
+  if (!at) return [0, 0];
+  let first = 0;
+  while (first < at.rows && at.data[first]! < from) first++;
+  let end = first;
+  while (end < at.rows && at.data[end]! <= to) end++;
+  return [first, end];
+}
+
+/** All events of the steps that are shown, for files. */
+function eventRows(run: Run, from: number, to: number): DataColumns {
+  const [first, end] = eventsBetween(run, from, to);
+  const part = (name: 'step' | 'layer' | 'kvHead' | 'position' | 'kind' | 'from' | 'to' | 'into' | 'score' | 'rank') =>
+    Array.from(run.log.get(`event.${name}`)?.data.subarray(first, end) ?? []);
+  const rule = run.info.method.slots.find(({ slot }) => slot === 'select')?.text ?? '';
+  const position = part('position');
+  return {
+    step: part('step'),
+    layer: part('layer'),
+    kv_head: part('kvHead'),
+    position,
+    token: position.map((p) => run.texts[p]?.text ?? ''),
+    event: part('kind').map((kind) => eventKinds[kind] ?? ''),
+    from: part('from').map((zone) => zoneName(run, zone)),
+    to: part('to').map((zone) => zoneName(run, zone)),
+    target: part('into'),
+    score: part('score'),
+    rank: part('rank'),
+    rule: position.map(() => rule),
+  };
 }
 
 /** Lines of the card beside a token: what it is, who holds it, when it was dropped, by which rule. */
@@ -167,5 +209,24 @@ export function lifetimeLines(run: Run, lifetime: Lifetime): string[] {
     `held by ${holding.at(-1) ?? 0} of ${headCount(run.info)} heads`,
     drops.length ? `dropped: ${shown.join(', ')}${rest ? `, ${rest} later` : ''}` : 'never dropped',
     `rule: ${score && !score.neutral ? `lowest ${score.text}` : (run.info.method.slots.find((s) => s.slot === 'select')?.text ?? '')}`,
+  ];
+}
+
+/** What is known of one head's decision about a token, line by line. */
+export function whyLines(run: Run, why: Why): string[] {
+  const { event, layer, kvHead, zone, received } = why;
+  const where = `layer ${layer} kv head ${kvHead}`;
+  if (!event) return [`${where}: held, fresh; no rule has moved it yet`];
+  const ranked =
+    event.rank < 0
+      ? 'the rule reads positions only'
+      : `score ${fixed(event.score, 3)}, rank ${event.rank + 1} of ${event.among}`;
+  return [
+    zone === undefined
+      ? `${where}: left ${event.from} ${event.step === 0 ? 'right after the prompt' : `at step ${event.step}`}`
+      : `${where}: held, ${zone} since ${event.step === 0 ? 'the prompt' : `step ${event.step}`}`,
+    ranked,
+    `age ${event.age} tokens${Number.isFinite(received) ? `; received ${fixed(received, 2)} in all` : ''}`,
+    ...(event.into === undefined ? [] : [`merged into ${quoted(event.into, run.texts[event.into]?.text)}`]),
   ];
 }

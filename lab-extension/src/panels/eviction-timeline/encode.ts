@@ -156,3 +156,28 @@ export function mostDropped(run: Run, step: number): { position: number; heads: 
   }
   return best;
 }
+
+/** Entries that left the cache at each step, over all heads; kept from frame to frame, since events only grow. */
+const leaving = new WeakMap<Run, { counts: number[]; rows: number }>();
+
+export function evictionsByStep(run: Run): readonly number[] {
+  const known = leaving.get(run) ?? { counts: [], rows: 0 };
+  leaving.set(run, known);
+  const at = logColumn(run, 'event.step');
+  const to = logColumn(run, 'event.to');
+  if (!at || !to) return known.counts;
+  for (; known.rows < at.rows; known.rows++) {
+    if (to.data[known.rows] !== gone) continue;
+    const step = at.data[known.rows]!;
+    while (known.counts.length <= step) known.counts.push(0);
+    known.counts[step]! += 1;
+  }
+  return known.counts;
+}
+
+/** The next step in a direction at which something left, or undefined where there is none. */
+export function nextEviction(run: Run, step: number, direction: 1 | -1): number | undefined {
+  const counts = evictionsByStep(run);
+  for (let s = step + direction; s >= 0 && s < counts.length; s += direction) if (counts[s]! > 0) return s;
+  return undefined;
+}

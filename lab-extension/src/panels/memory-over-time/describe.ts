@@ -2,13 +2,17 @@
 import { mebibytes, percent, whole } from '../../draw/scale.ts';
 import { logColumn, promptRead, type Run } from '../../store/run.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
+import type { DataColumns } from '../data.ts';
 import { type Phrase, type Said, saysNoRun, saysNotRecorded, saysReading, tableOf } from '../words.ts';
 import { type MemoryDrawing, payloadAt, valueAt } from './encode.ts';
+import type { PageMap } from './pages.ts';
 
 export function describeMemory(
   run: Run | undefined,
   memory: MemoryDrawing | undefined,
   view: 'held' | 'claimed',
+  [from]: readonly [number, number] = [0, 0],
+  pages?: PageMap,
 ): Said {
   if (!run) return saysNoRun('This panel stacks the bytes that live buffers really hold, step by step.', cellWithH2o);
   const read = promptRead(run);
@@ -19,7 +23,10 @@ export function describeMemory(
   const claimed = valueAt(memory.claimed, row);
   return {
     subtitle: view,
-    caption: view === 'held' ? aboutHeld(memory, row) : aboutClaimed(held, claimed),
+    caption: [
+      ...(view === 'held' ? aboutHeld(memory, row) : aboutClaimed(held, claimed)),
+      ...(pages && view === 'held' ? [{ text: ` Pages still in use are ${percent(pages.fullness)} full.` }] : []),
+    ],
     table: () =>
       tableOf(
         [
@@ -33,7 +40,7 @@ export function describeMemory(
         ],
         memory.seen
           .map((seen, r) => [
-            String(logColumn(run, 'step.index')?.data[r] ?? r),
+            String(stepOfRow(run, r)),
             String(seen),
             ...memory.bands.map((band) => whole(band.bytes[r]!)),
             whole(memory.held[r]!),
@@ -41,9 +48,30 @@ export function describeMemory(
               Number.isFinite(valueAt(v, r)) ? whole(valueAt(v, r)) : '–',
             ),
           ])
+          .filter((_, r) => r <= row && stepOfRow(run, r) >= from)
           .reverse(),
       ),
+    data: () => memoryRows(run, memory),
     facts: { bytesHeld: held, bytesClaimed: claimed, bytesFull: valueAt(memory.full, row) },
+  };
+}
+
+const stepOfRow = (run: Run, row: number): number => logColumn(run, 'step.index')?.data[row] ?? row;
+
+/** One row for each step and band, for files. */
+function memoryRows(run: Run, memory: MemoryDrawing): DataColumns {
+  const { bands, seen } = memory;
+  const each = <T>(of: (row: number, band: MemoryDrawing['bands'][number]) => T): T[] =>
+    seen.flatMap((_, row) => bands.map((band) => of(row, band)));
+  return {
+    step: each((row) => stepOfRow(run, row)),
+    tokens_seen: each((row) => seen[row]!),
+    kind: each((_, band) => band.name),
+    bytes_held: each((row, band) => band.bytes[row]!),
+    bytes_held_total: each((row) => memory.held[row]!),
+    bytes_claimed: each((row) => valueAt(memory.claimed, row)),
+    bytes_full: each((row) => valueAt(memory.full, row)),
+    budget: each((row) => valueAt(memory.budget, row)),
   };
 }
 

@@ -1,24 +1,32 @@
 /** Memory over time: the stack against the budget line. */
-import { areaScales, createAxes, type PlotArea } from '../../draw/axes.ts';
+import type { PlotArea } from '../../draw/axes.ts';
 import { dotPattern, hatchPattern } from '../../draw/cells.ts';
-import { drawLine, drawText, textWidth } from '../../draw/marks.ts';
-import { linearScale, mebibytes, roundAbove, roundTicks, type Scale } from '../../draw/scale.ts';
-import { clearSurface, createSurface, type Rect, type Surface } from '../../draw/surface.ts';
-import { faded, type Theme } from '../../draw/theme.ts';
-import { shownRun, shownStep } from '../../store/store.ts';
-import { followPointer, type PanelKind, segmented } from '../panel.ts';
+import { drawLine, drawRampKey, drawText, textWidth } from '../../draw/marks.ts';
+import { clipped, createPlot, drawGridLines, drawRange, within } from '../../draw/plot.ts';
+import { indexTicks, linearScale, mebibytes, roundAbove, roundTicks, type Scale, whole } from '../../draw/scale.ts';
+import type { Rect, Surface } from '../../draw/surface.ts';
+import { faded, rampIndex, type Theme } from '../../draw/theme.ts';
+import { type Store, shownRange, shownRun, shownStep } from '../../store/store.ts';
+import { brushSteps } from '../brush.ts';
+import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { describeMemory } from './describe.ts';
 import { type Band, encodeMemory, type MemoryDrawing, valueAt } from './encode.ts';
+import { type PageMap, pageMap, pagePositions } from './pages.ts';
 
 const mib = 2 ** 20;
+/** Width from which the page map stands beside the stack, and what it takes. */
+const pagesFrom = 620;
+const pagesWidth = 236;
 
 export const memoryOverTime: PanelKind = {
   id: 'memory-over-time',
   title: 'Memory over time',
   restMs: 200,
   mount(host, { store, redraw }) {
-    const surface = createSurface(host);
-    const axes = createAxes(host, redraw);
+    const plot = createPlot(host, redraw);
+    const { surface } = plot;
+    let pages: Rect | undefined;
+    let stack: Rect | undefined;
     let view: 'held' | 'claimed' = 'held';
     let scales: { x: Scale; y: Scale } | undefined;
     const controls = segmented(
@@ -28,15 +36,33 @@ export const memoryOverTime: PanelKind = {
         { value: 'claimed', text: 'Claimed' },
       ],
       view,
-      (chosen) => {
-        view = chosen;
-        redraw();
+      (chosen) => choose(chosen),
+    );
+    const choose = (chosen: 'held' | 'claimed') => {
+      view = chosen;
+      redraw();
+    };
+    brushSteps(
+      host,
+      (x, y) => {
+        const run = shownRun(store);
+        if (!run || !scales || !stack || y < stack.y + stack.height || x < stack.x - 6 || x > stack.x + stack.width + 6)
+          return undefined;
+        return Math.max(0, Math.min(run.step, Math.round(scales.x.invert(x)) - run.info.promptLength));
       },
+      store,
     );
     followPointer(
       host,
-      (x) => {
+      (x, y) => {
         const run = shownRun(store);
+        if (run && pages && within(pages, x, y)) {
+          const map = pageMap(run, shownStep(store, run));
+          const layer = Math.floor(((y - pages.y) / pages.height) * map.layers);
+          const position = Math.floor(((x - pages.x) / pages.width) * map.pages) * pagePositions;
+          return { layer, position: Math.min(position, run.texts.length - 1) };
+        }
+        if (!stack || x > stack.x + stack.width || y > stack.y + stack.height) return undefined;
         const step = scales && run ? Math.round(scales.x.invert(x)) - run.info.promptLength : -1;
         return run && step >= 0 && step <= run.step ? { step } : undefined;
       },
@@ -44,16 +70,21 @@ export const memoryOverTime: PanelKind = {
     );
     return {
       controls,
+      keys: { h: { does: 'held or claimed bytes', press: () => choose(view === 'held' ? 'claimed' : 'held') } },
       draw(theme) {
-        clearSurface(surface);
+        plot.clear();
+        markChoice(controls, view);
         const run = shownRun(store);
+        const wide = surface.width >= pagesFrom;
+        const range = run ? shownRange(store, run) : ([0, 0] as const);
+        const map = run && wide ? pageMap(run, range[1]) : undefined;
         const memory = run && encodeMemory(run, store.preview.step ?? shownStep(store, run));
-        const said = describeMemory(run, memory, view);
+        const said = describeMemory(run, memory, view, range, map);
         const named = surface.width >= 420;
         const rect: Rect = {
           x: 34,
           y: 18,
-          width: surface.width - 34 - (named ? 126 : 8),
+          width: surface.width - 34 - (named ? 126 : 8) - (wide ? pagesWidth : 0),
           height: surface.height - 18 - 34,
         };
         const tokens = run ? run.info.promptLength + (run.state === 'finished' ? run.step : run.info.maxTokens) : 200;
@@ -66,28 +97,29 @@ export const memoryOverTime: PanelKind = {
           y: { range: [0, top / mib], ticks: roundTicks([0, top / mib], 4) },
           zoom: 'x',
         };
-        axes.set([area], surface, theme);
-        scales = areaScales(area, axes.zoomed(0));
+        scales = plot.areas([area], theme)[0]!;
+        stack = rect;
+        pages = undefined;
         const y = linearScale([0, top], [rect.y + rect.height, rect.y]);
         drawText(surface, theme, 'MiB', 2, 7, { colour: theme.ink3 });
-        for (const tick of area.y.ticks)
-          drawLine(
-            surface,
-            [
-              [rect.x, scales.y(tick)],
-              [rect.x + rect.width, scales.y(tick)],
-            ],
-            { colour: theme.rule },
-          );
+        drawGridLines(surface, theme, area, scales);
         if (!run || !memory) return said;
-        const { context } = surface;
-        context.save();
-        context.beginPath();
-        context.rect(rect.x, rect.y - 2, rect.width + 1, rect.height + 3);
-        context.clip();
-        if (view === 'held') drawBands(surface, theme, memory, scales.x, y);
-        else drawClaimed(surface, theme, memory, scales.x, y);
-        context.restore();
+        const { x } = scales;
+        clipped(surface, { ...rect, y: rect.y - 2, width: rect.width + 1, height: rect.height + 3 }, () => {
+          if (view === 'held') drawBands(surface, theme, memory, x, y);
+          else drawClaimed(surface, theme, memory, x, y);
+        });
+        if (store.clock.mode === 'range') {
+          const at = (step: number) => x(run.info.promptLength + step);
+          drawRange(surface, theme, rect, 'x', at(range[0]), at(range[1]));
+        }
+        if (map)
+          pages = drawPages(surface, theme, map, store, {
+            x: surface.width - pagesWidth + 34,
+            y: rect.y,
+            width: pagesWidth - 40,
+            height: rect.height,
+          });
         drawReferences(surface, theme, memory, rect, scales.x, y, top, run.info.promptLength);
         if (named && view === 'held') nameBeside(surface, theme, memory, rect, y);
         const cursor = scales.x(memory.seen[memory.row]!);
@@ -108,10 +140,75 @@ export const memoryOverTime: PanelKind = {
         const step = (store.preview.step ?? shownStep(store, run)) + columns;
         return { step: Math.max(0, Math.min(run.step, step)) };
       },
-      dispose: () => axes.dispose(),
+      dispose: () => plot.dispose(),
     };
   },
 };
+
+/** The page map: layers down, pages along; dark is full, hatched is free. Gives where it lies. */
+function drawPages(surface: Surface, theme: Theme, map: PageMap, store: Store, room: Rect): Rect {
+  const { context } = surface;
+  const density = surface.density;
+  const cell = {
+    width: Math.max(1, Math.floor((room.width * density) / map.pages)) / density,
+    height: Math.max(1, Math.floor((room.height * density) / map.layers)) / density,
+  };
+  const rect = { ...room, width: cell.width * map.pages, height: cell.height * map.layers };
+  const gap = Math.min(cell.width, cell.height) > 5 ? 1 : 0;
+  drawText(
+    surface,
+    theme,
+    `Pages of ${pagePositions} positions: ${whole(map.free)} of ${whole(map.live.length)} free`,
+    rect.x,
+    7,
+    {
+      bold: true,
+      colour: theme.ink,
+    },
+  );
+  const hatch = hatchPattern(context, theme.goneHatch, density, 4, 1);
+  for (let layer = 0; layer < map.layers; layer++)
+    for (let page = 0; page < map.pages; page++) {
+      const live = map.live[layer * map.pages + page]!;
+      const place = [
+        rect.x + page * cell.width,
+        rect.y + layer * cell.height,
+        cell.width - gap,
+        cell.height - gap,
+      ] as const;
+      context.fillStyle = live ? theme.rampCss[Math.max(18, rampIndex(live / map.room))]! : theme.goneGround;
+      context.fillRect(...place);
+      if (live) continue;
+      context.fillStyle = hatch;
+      context.fillRect(...place);
+    }
+  for (const layer of indexTicks(map.layers, 10))
+    drawText(surface, theme, String(layer), rect.x - 6, rect.y + (layer + 0.5) * cell.height, {
+      align: 'right',
+      colour: theme.ink3,
+    });
+  const bottom = rect.y + rect.height;
+  const positions = map.pages * pagePositions;
+  for (const tick of roundTicks([0, positions], 3))
+    drawText(surface, theme, String(tick), rect.x + (tick / positions) * rect.width, bottom + 10, {
+      align: tick ? 'center' : 'left',
+      colour: theme.ink3,
+    });
+  drawRampKey(surface, theme, rect.x, bottom + 26, 'live 1', String(map.room), 60);
+  const { layer, position } = { ...store.locked, ...store.preview };
+  context.strokeStyle = theme.ink;
+  context.lineWidth = 1;
+  if (position !== undefined && position < positions)
+    context.strokeRect(
+      rect.x + Math.floor(position / pagePositions) * cell.width - 0.5,
+      rect.y - 0.5,
+      cell.width,
+      rect.height,
+    );
+  if (layer !== undefined && layer < map.layers)
+    context.strokeRect(rect.x - 0.5, rect.y + layer * cell.height - 0.5, rect.width, cell.height);
+  return rect;
+}
 
 function topOf(memory: MemoryDrawing, view: 'held' | 'claimed'): number {
   const most = (values: Float64Array | undefined) => values?.reduce((a, b) => Math.max(a, b || 0), 0) ?? 0;
@@ -199,13 +296,7 @@ function drawReferences(
   if (memory.full) {
     const points = memory.seen.map((seen, row): [number, number] => [x(seen), y(valueAt(memory.full, row))]);
     const line: [number, number][] = [[x(0), y(0)], ...points];
-    const { context } = surface;
-    context.save();
-    context.beginPath();
-    context.rect(rect.x, rect.y, rect.width, rect.height);
-    context.clip();
-    drawLine(surface, line, { colour: theme.ink, width: 1.2 });
-    context.restore();
+    clipped(surface, rect, () => drawLine(surface, line, { colour: theme.ink, width: 1.2 }));
     const last = memory.full.length - 1;
     const label = `full ${mebibytes(memory.full[last]!)}`;
     const slope = memory.full[last]! / memory.seen[last]!;

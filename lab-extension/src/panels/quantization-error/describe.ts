@@ -4,7 +4,7 @@ import { quoted } from '../../draw/words.ts';
 import type { Run } from '../../store/run.ts';
 import { cellWithKivi } from '../cells-to-insert.ts';
 import { noTable, type Phrase, type Said, saysNoRun, tableOf } from '../words.ts';
-import { type ErrorDrawing, meanOf, tokenError } from './encode.ts';
+import { type ErrorDrawing, errorRows, meanOf, tokenError } from './encode.ts';
 
 export function describeErrors(
   run: Run | undefined,
@@ -43,14 +43,28 @@ export function describeErrors(
     legend: [{ kind: 'ramp', label: 'RMS error, log', low: fixed(drawing.low, 2), high: fixed(drawing.high, 2) }],
     table: () =>
       tableOf(
-        ['layer', 'SNR keys, dB', 'SNR values, dB', 'attention output moved most by a write'],
+        [
+          'layer',
+          'SNR keys, dB',
+          'SNR values, dB',
+          'cosine keys',
+          'cosine values',
+          'largest keys',
+          'largest values',
+          'attention output moved most by a write',
+        ],
         drawing.snr.keys.map((keys, layer) => [
           String(layer),
           fixed(keys, 1),
           fixed(drawing.snr.values[layer]!, 1),
+          fixed(drawing.byLayer.cosine.keys[layer]!, 4),
+          fixed(drawing.byLayer.cosine.values[layer]!, 4),
+          fixed(drawing.byLayer.maxAbs.keys[layer]!, 2),
+          fixed(drawing.byLayer.maxAbs.values[layer]!, 2),
           drawing.output ? `${fixed(100 * meanOf(outputRow(run, drawing, layer)), 2)} %` : '–',
         ]),
       ),
+    data: () => errorRows(run, drawing),
     facts: { snrKeys: snr.keys, snrValues: snr.values },
   };
 }

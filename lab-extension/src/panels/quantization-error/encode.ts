@@ -17,6 +17,8 @@ export interface ErrorDrawing {
   tokens: Record<Part, ErrorMap>;
   /** Signal to error in dB by layer. */
   snr: Record<Part, number[]>;
+  /** Every measure of a layer, by layer. */
+  byLayer: Record<(typeof errorMeasures)[number], Record<Part, number[]>>;
   bits: Record<Part, number>;
   /** Ends of the one scale that all four maps share. */
   low: number;
@@ -44,7 +46,6 @@ function errorsOf(run: Run): ErrorDrawing | undefined {
   const token = latestColumn(run, 'quantization.token');
   if (!layer || !channel || !token) return undefined;
   const layers = run.info.model.layers;
-  const snrAt = errorMeasures.indexOf('snrDb');
   const map = (column: { shape: readonly number[]; data: ArrayLike<number> }, part: number): ErrorMap => {
     const columns = column.shape[2]!;
     const values = new Float32Array(layers * columns);
@@ -55,9 +56,12 @@ function errorsOf(run: Run): ErrorDrawing | undefined {
   const both = <T>(of: (part: number) => T): Record<Part, T> => ({ keys: of(0), values: of(1) });
   const channels = both((part) => map(channel, part));
   const tokens = both((part) => map(token, part));
-  const snr = both((part) =>
-    Array.from({ length: layers }, (_, l) => layer.data[(l * 2 + part) * errorMeasures.length + snrAt]!),
-  );
+  const byLayer = Object.fromEntries(
+    errorMeasures.map((measure, at) => [
+      measure,
+      both((part) => Array.from({ length: layers }, (_, l) => layer.data[(l * 2 + part) * errorMeasures.length + at]!)),
+    ]),
+  ) as ErrorDrawing['byLayer'];
   const scale = scaleOf([channels.keys, channels.values, tokens.keys, tokens.values]);
   if (!scale) return undefined;
   return {
@@ -65,7 +69,8 @@ function errorsOf(run: Run): ErrorDrawing | undefined {
     layers,
     channels,
     tokens,
-    snr,
+    snr: byLayer.snrDb,
+    byLayer,
     bits: both((part) => smallestBits(run, part)),
     ...scale,
     worst: worstChannel(channels, layers),
@@ -133,4 +138,65 @@ export function tokenError(map: ErrorMap, layers: number, position: number): num
   return position < map.columns
     ? meanOf(Array.from({ length: layers }, (_, l) => map.values[l * map.columns + position]!))
     : Number.NaN;
+}
+
+/** Bins of a histogram of token errors. */
+export const histogramBins = 32;
+
+/** How many tokens have which error, on the log scale of the maps; of one layer, or of all. Shares, [bins]. */
+export function errorHistogram(drawing: ErrorDrawing, layer: number | undefined): Record<Part, Float64Array> {
+  const { low, high, layers, tokens } = drawing;
+  const of = (part: Part): Float64Array => {
+    const { values, columns } = tokens[part];
+    const bins = new Float64Array(histogramBins);
+    const [from, to] = layer === undefined ? [0, layers] : [layer, layer + 1];
+    let known = 0;
+    for (let i = from * columns; i < to * columns; i++) {
+      const error = values[i]!;
+      if (!(error > 0)) continue;
+      const at = (Math.log(error / low) / Math.log(high / low || 2)) * histogramBins;
+      bins[Math.max(0, Math.min(histogramBins - 1, Math.floor(at)))]! += 1;
+      known += 1;
+    }
+    return bins.map((count) => count / Math.max(1, known));
+  };
+  return { keys: of('keys'), values: of('values') };
+}
+
+/** One row for each layer, part and channel or token, for files. */
+export function errorRows(run: Run, drawing: ErrorDrawing): Record<string, number[] | string[]> {
+  const rows: Record<string, (number | string)[]> = {
+    layer: [],
+    side: [],
+    axis: [],
+    index: [],
+    rms_error: [],
+    bits: [],
+    layer_mse: [],
+    layer_max_abs: [],
+    layer_cosine: [],
+    layer_snr_db: [],
+  };
+  const bits = latestColumn(run, 'quantization.bits');
+  for (const part of parts)
+    for (const [axis, { values, columns }] of [
+      ['channel', drawing.channels[part]],
+      ['token', drawing.tokens[part]],
+    ] as const)
+      for (let layer = 0; layer < drawing.layers; layer++)
+        for (let index = 0; index < columns; index++) {
+          const row = [
+            layer,
+            part,
+            axis,
+            index,
+            values[layer * columns + index]!,
+            axis === 'token'
+              ? (bits?.data[(layer * 2 + parts.indexOf(part)) * columns + index] ?? Number.NaN)
+              : Number.NaN,
+            ...errorMeasures.map((measure) => drawing.byLayer[measure][part][layer]!),
+          ];
+          for (const [i, column] of Object.values(rows).entries()) column.push(row[i]!);
+        }
+  return rows as Record<string, number[] | string[]>;
 }

@@ -1,45 +1,63 @@
 /** Quantization error: stripes against bands, the gap between two dots of each layer, the ringed worst channel. */
-import { areaScales, createAxes, type PlotArea } from '../../draw/axes.ts';
+import { areaScales, type PlotArea } from '../../draw/axes.ts';
 import { paintCells } from '../../draw/cells.ts';
-import { drawFlag, drawLine, drawLock, drawText } from '../../draw/marks.ts';
-import { indexTicks, roundAbove, roundTicks } from '../../draw/scale.ts';
-import { clearSurface, createSurface, type Rect, type Surface } from '../../draw/surface.ts';
+import { drawLine, drawLock, drawText } from '../../draw/marks.ts';
+import { createPlot, drawGridLines, flagWords, markToken, within } from '../../draw/plot.ts';
+import { fixed, indexTicks, roundAbove, roundTicks } from '../../draw/scale.ts';
+import type { Rect, Surface } from '../../draw/surface.ts';
 import { rampIndex, type Theme } from '../../draw/theme.ts';
-import { tokenWord } from '../../draw/words.ts';
 import type { Run } from '../../store/run.ts';
 import { type Store, selected, shownRun, shownStep } from '../../store/store.ts';
-import { followPointer, type PanelKind, segmented } from '../panel.ts';
+import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { describeErrors } from './describe.ts';
-import { type ErrorDrawing, type ErrorMap, encodeErrors, errorLevel, type Part } from './encode.ts';
+import {
+  type ErrorDrawing,
+  type ErrorMap,
+  encodeErrors,
+  errorHistogram,
+  errorLevel,
+  histogramBins,
+  type Part,
+} from './encode.ts';
 
 export const quantizationError: PanelKind = {
   id: 'quantization-error',
   title: 'Quantization error',
   restMs: 500,
   mount(host, { store, redraw }) {
-    const surface = createSurface(host);
-    const axes = createAxes(host, redraw);
+    const plot = createPlot(host, redraw);
+    const { surface } = plot;
+    let side: SideView = 'snrDb';
     let tab: Part = 'keys';
     let areas: PlotArea[] = [];
-    const controls = segmented(
+    const sides = document.createElement('select');
+    sides.setAttribute('aria-label', 'Beside the maps');
+    for (const [value, { title }] of Object.entries(sideViews)) sides.add(new Option(title, value));
+    sides.addEventListener('change', () => {
+      side = sides.value as SideView;
+      redraw();
+    });
+    const choose = (part: Part) => {
+      tab = part;
+      redraw();
+    };
+    const tabs = segmented<Part>(
       'Part',
       [
         { value: 'keys', text: 'K' },
         { value: 'values', text: 'V' },
       ],
       tab,
-      (chosen) => {
-        tab = chosen;
-        redraw();
-      },
+      choose,
     );
+    const controls = document.createElement('span');
+    controls.className = 'kvlab-choices';
+    controls.append(sides, tabs);
     followPointer(
       host,
       (x, y) => {
         const run = shownRun(store);
-        const area = areas.find(
-          ({ rect }) => x >= rect.x && x < rect.x + rect.width && y >= rect.y && y < rect.y + rect.height,
-        );
+        const area = areas.find(({ rect }) => within(rect, x, y));
         if (!run || !area) return undefined;
         const scales = areaScales(area);
         const layer = Math.max(0, Math.min(run.info.model.layers - 1, Math.floor(scales.y.invert(y))));
@@ -50,28 +68,42 @@ export const quantizationError: PanelKind = {
     );
     return {
       controls,
+      keys: {
+        k: { does: 'keys', press: () => choose('keys') },
+        v: { does: 'values', press: () => choose('values') },
+      },
       draw(theme) {
-        clearSurface(surface);
+        plot.clear();
+        markChoice(tabs, tab);
         const run = shownRun(store);
         const drawing = run?.info.method.quantizes ? encodeErrors(run) : undefined;
         const wide = surface.width >= 600;
-        controls.hidden = wide || !drawing;
+        controls.hidden = !drawing;
+        tabs.hidden = wide;
+        sides.hidden = surface.width < 420;
         const step = run ? shownStep(store, run) : 0;
         const { position } = selected(store);
         if (!run || !drawing) {
           areas = [];
-          axes.set(areas, surface, theme);
+          plot.areas(areas, theme);
           return describeErrors(run, step, drawing, position);
         }
         const shown: Part[] = wide ? ['keys', 'values'] : [tab];
-        areas = layoutAreas(surface, drawing, shown);
-        axes.set(areas, surface, theme);
+        areas = layoutAreas(surface, drawing, shown, side);
+        plot.areas(areas, theme);
         for (const [i, part] of shown.entries()) {
           drawChannels(surface, theme, run, drawing, part, areas[i * 2]!);
           drawTokens(surface, theme, run, drawing, part, areas[i * 2 + 1]!, store, position);
         }
+        const { layer } = selected(store);
+        if (layer !== undefined && layer < drawing.layers)
+          for (const { rect } of areas.slice(0, shown.length * 2)) {
+            const height = rect.height / drawing.layers;
+            drawLock(surface, theme, { ...rect, y: rect.y + layer * height, height }, 'row');
+          }
         const dots = areas[shown.length * 2];
-        if (dots) drawSignal(surface, theme, drawing, dots);
+        if (dots && side === 'histogram') drawHistogram(surface, theme, drawing, dots, selected(store).layer);
+        else if (dots) drawLayers(surface, theme, drawing, dots, side as LayerMeasure);
         return describeErrors(run, step, drawing, position);
       },
       step(columns, rows) {
@@ -84,13 +116,23 @@ export const quantizationError: PanelKind = {
           position: within(position + columns, run.texts.length),
         };
       },
-      dispose: () => axes.dispose(),
+      dispose: () => plot.dispose(),
     };
   },
 };
 
+type LayerMeasure = keyof ErrorDrawing['byLayer'];
+type SideView = Exclude<LayerMeasure, 'meanSquaredError'> | 'histogram';
+/** What can stand beside the maps. */
+const sideViews: Readonly<Record<SideView, { title: string; unit: string }>> = {
+  snrDb: { title: 'Signal to error', unit: 'dB' },
+  cosine: { title: 'Cosine', unit: '' },
+  maxAbs: { title: 'Largest error', unit: '' },
+  histogram: { title: 'Histogram', unit: 'share' },
+};
+
 /** For each part a map of channels above a map of tokens, then the dots by layer. */
-function layoutAreas(surface: Surface, drawing: ErrorDrawing, shown: readonly Part[]): PlotArea[] {
+function layoutAreas(surface: Surface, drawing: ErrorDrawing, shown: readonly Part[], side: SideView): PlotArea[] {
   const dotWidth = surface.width >= 420 ? 124 : 0;
   const gap = 30;
   const left = 28;
@@ -128,15 +170,24 @@ function layoutAreas(surface: Surface, drawing: ErrorDrawing, shown: readonly Pa
     ];
   });
   if (!dotWidth) return areas;
-  const most = roundAbove(Math.max(1, ...[...drawing.snr.keys, ...drawing.snr.values].filter(Number.isFinite)));
-  return [
-    ...areas,
-    {
-      rect: { x: surface.width - dotWidth - 8, y: top, width: dotWidth, height: height * 2 + between },
-      x: { range: [0, most], ticks: roundTicks([0, most], 3) },
-      y: { ...layersAxis(true), range: [drawing.layers + 1, 0] },
-    },
-  ];
+  const rect = { x: surface.width - dotWidth - 8, y: top, width: dotWidth, height: height * 2 + between };
+  const x = sideAxis(drawing, side);
+  if (side !== 'histogram') return [...areas, { rect, x, y: { ...layersAxis(true), range: [drawing.layers + 1, 0] } }];
+  const ends = [0, histogramBins / 2, histogramBins];
+  const labels = ends.map((bin) => fixed(drawing.low * (drawing.high / drawing.low) ** (bin / histogramBins), 2));
+  return [...areas, { rect, x, y: { range: [0, histogramBins], ticks: ends, labels } }];
+}
+
+function sideAxis(drawing: ErrorDrawing, side: SideView): PlotArea['x'] {
+  if (side === 'histogram') return { range: [0, 0.5], ticks: [0, 0.25, 0.5], labels: ['0', '25 %', '50 %'] };
+  const { keys, values } = drawing.byLayer[side];
+  const known = [...keys, ...values].filter(Number.isFinite);
+  if (side === 'cosine') {
+    const low = Math.floor(Math.min(0.99, ...known) * 50) / 50;
+    return { range: [low, 1], ticks: [low, (low + 1) / 2, 1], labels: [low, (low + 1) / 2, 1].map((v) => fixed(v, 2)) };
+  }
+  const most = roundAbove(Math.max(side === 'snrDb' ? 1 : 0, ...known));
+  return { range: [0, most], ticks: roundTicks([0, most], 3) };
 }
 
 function paintMap(surface: Surface, theme: Theme, drawing: ErrorDrawing, map: ErrorMap, rect: Rect): void {
@@ -221,25 +272,11 @@ function drawTokens(
       colour: theme.ink2,
     });
   if (position === undefined || position >= map.columns) return;
-  const column = { x: x(position), y: rect.y, width: Math.max(2, x(position + 1) - x(position)), height: rect.height };
-  if (store.locked.position === position) drawLock(surface, theme, column, 'column');
-  else
-    drawLine(
-      surface,
-      [
-        [x(position + 0.5), rect.y],
-        [x(position + 0.5), rect.y + rect.height],
-      ],
-      { colour: theme.ink },
-    );
-  drawFlag(
-    surface,
-    theme,
-    `${position} ${tokenWord(run.texts[position]?.text ?? '').trim()}`,
-    x(position + 0.5),
-    rect.y - 9,
-    [rect.x + 50, rect.x + rect.width],
-  );
+  markToken(surface, theme, rect, x, position, store.locked.position === position, {
+    text: flagWords(position, run.texts[position]?.text),
+    y: rect.y - 9,
+    between: [rect.x + 50, rect.x + rect.width],
+  });
 }
 
 /** First position from which on every row is exact. */
@@ -250,21 +287,63 @@ function firstExact(map: ErrorMap, layers: number): number {
   return 0;
 }
 
-function drawSignal(surface: Surface, theme: Theme, drawing: ErrorDrawing, area: PlotArea): void {
-  const { rect } = area;
+/** Shares of tokens by error, keys as a full line, values as a dashed one; of the selected layer, or of all. */
+function drawHistogram(
+  surface: Surface,
+  theme: Theme,
+  drawing: ErrorDrawing,
+  area: PlotArea,
+  layer: number | undefined,
+): void {
   const { x, y } = areaScales(area);
-  const { context } = surface;
-  drawText(surface, theme, 'Signal to error', rect.x - 22, 8, { bold: true, colour: theme.ink });
-  drawText(surface, theme, 'dB', rect.x + rect.width, 8, { align: 'right', colour: theme.ink3 });
-  for (const tick of area.x.ticks)
+  const shares = errorHistogram(drawing, layer);
+  sideTitle(surface, theme, area, `RMS error, ${layer === undefined ? 'all layers' : `layer ${layer}`}`, '');
+  drawGridLines(surface, theme, area, { x, y }, 'x');
+  for (const [part, dash] of [
+    ['keys', []],
+    ['values', [4, 3]],
+  ] as const) {
+    const line: [number, number][] = [[x(0), y(0)]];
+    for (const [bin, share] of shares[part].entries())
+      line.push([x(Math.min(0.5, share)), y(bin)], [x(Math.min(0.5, share)), y(bin + 1)]);
+    drawLine(surface, [...line, [x(0), y(histogramBins)]], { colour: theme.ink, width: 1.5, dash: [...dash] });
+  }
+  const key = area.rect.y - 12;
+  for (const [at, text, dash] of [
+    [0, 'K', []],
+    [46, 'V', [4, 3]],
+  ] as const) {
     drawLine(
       surface,
       [
-        [x(tick), rect.y],
-        [x(tick), rect.y + rect.height],
+        [area.rect.x + at, key],
+        [area.rect.x + at + 18, key],
       ],
-      { colour: theme.rule },
+      { colour: theme.ink, width: 1.5, dash: [...dash] },
     );
+    drawText(surface, theme, text, area.rect.x + at + 23, key, { colour: theme.ink });
+  }
+}
+
+function sideTitle(surface: Surface, theme: Theme, { rect }: PlotArea, title: string, unit: string): void {
+  drawText(surface, theme, title, rect.x - 22, 8, { bold: true, colour: theme.ink });
+  drawText(surface, theme, unit, rect.x + rect.width, 8, { align: 'right', colour: theme.ink3 });
+}
+
+/** A dot for keys and one for values in each layer. */
+function drawLayers(
+  surface: Surface,
+  theme: Theme,
+  drawing: ErrorDrawing,
+  area: PlotArea,
+  measure: LayerMeasure,
+): void {
+  const { rect } = area;
+  const { x, y } = areaScales(area);
+  const { context } = surface;
+  const { title, unit } = sideViews[measure as SideView];
+  sideTitle(surface, theme, area, title, unit);
+  drawGridLines(surface, theme, area, { x, y }, 'x');
   const dot = (value: number, layer: number, filled: boolean) => {
     if (!Number.isFinite(value)) return;
     context.beginPath();
@@ -276,7 +355,7 @@ function drawSignal(surface: Surface, theme: Theme, drawing: ErrorDrawing, area:
     context.stroke();
   };
   for (let layer = 0; layer < drawing.layers; layer++) {
-    const [keys, values] = [drawing.snr.keys[layer]!, drawing.snr.values[layer]!];
+    const [keys, values] = [drawing.byLayer[measure].keys[layer]!, drawing.byLayer[measure].values[layer]!];
     drawLine(
       surface,
       [

@@ -1,43 +1,49 @@
 /** Token strip in words: how many tokens, where the model was surprised, what nobody holds any more. */
 import { fixed } from '../../draw/scale.ts';
 import { quoted } from '../../draw/words.ts';
-import { evictionsKnown, headCount, type Run } from '../../store/run.ts';
+import { evictionsKnown, headCount, logColumn, type Run } from '../../store/run.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
 import { type Phrase, type Said, saysNoRun, tableOf } from '../words.ts';
-import type { StripToken } from './encode.ts';
+import { measureScales, plainStrip, type StripToken, type StripView, stripRows } from './encode.ts';
 
 export function describeTokenStrip(
   run: Run | undefined,
   tokens: readonly StripToken[],
   position: number | undefined,
   ink: string,
+  view: StripView = plainStrip,
+  [from]: readonly [number, number] = [0, 0],
 ): Said {
   if (!run)
     return saysNoRun('This panel writes the text token by token, darker where the model was surprised.', cellWithH2o);
   const heads = headCount(run.info);
+  const steps = logColumn(run, 'token.step')?.data;
   const known = evictionsKnown(run);
   const unheld = tokens.filter((token) => token.holding === 0).length;
   return {
-    subtitle: `${run.info.method.name}${run.info.method.setting ? ` · ${run.info.method.setting.split(',')[0]}` : ''}`,
+    subtitle: `${run.info.method.name}${run.info.method.setting ? ` · ${run.info.method.setting.split(',')[0]}` : ''}${view.granularity === 'token' ? '' : ` · mean by ${view.granularity}`}`,
     caption:
       position !== undefined && tokens[position]
         ? aboutToken(run, tokens[position]!)
         : aboutAll(tokens, known ? unheld : undefined),
     legend: [
-      { kind: 'ramp', label: 'surprise, nats', low: '0', high: '≥10' },
+      { kind: 'ramp', ...measureScales[view.measure] },
       ...(known ? [{ kind: 'line', label: 'share of heads holding it', colour: ink } as const] : []),
     ],
     table: () =>
       tableOf(
         ['position', 'token', 'part', 'log-prob', 'heads holding it'],
-        tokens.map((t) => [
-          String(t.position),
-          t.shown,
-          t.generated ? 'generated' : 'prompt',
-          fixed(-t.surprise, 2),
-          `${t.holding} of ${heads}`,
-        ]),
+        tokens
+          .filter((t) => from === 0 || (steps?.[t.position] ?? 0) >= from)
+          .map((t) => [
+            String(t.position),
+            t.shown,
+            t.generated ? 'generated' : 'prompt',
+            fixed(-t.surprise, 2),
+            `${t.holding} of ${heads}`,
+          ]),
       ),
+    data: () => stripRows(run, tokens),
     facts: { tokens: tokens.length, unheld },
   };
 }

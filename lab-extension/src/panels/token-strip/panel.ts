@@ -1,15 +1,25 @@
 /** Token strip: the text itself, as text nodes. */
 import { inkOnRamp, rampIndex } from '../../draw/theme.ts';
-import { lockSelection, previewSelection, selected, shownRun, shownStep } from '../../store/store.ts';
+import { lockSelection, previewSelection, selected, shownRange, shownRun } from '../../store/store.ts';
 import type { PanelKind } from '../panel.ts';
 import { describeTokenStrip, tokenLabel } from './describe.ts';
-import { encodeTokenStrip, holdingShare, mostSurprise, type StripToken } from './encode.ts';
+import {
+  encodeTokenStrip,
+  type Granularity,
+  granularities,
+  holdingShare,
+  plainStrip,
+  type StripMeasure,
+  type StripToken,
+  type StripView,
+  stripMeasures,
+} from './encode.ts';
 
 export const tokenStrip: PanelKind = {
   id: 'token-strip',
   title: 'Token strip',
   restMs: 60,
-  mount(host, { store }) {
+  mount(host, { store, redraw }) {
     const text = document.createElement('div');
     text.className = 'kvlab-strip';
     host.append(text);
@@ -18,6 +28,18 @@ export const tokenStrip: PanelKind = {
     let shownId: string | undefined;
     let tokens: StripToken[] = [];
     let marked: HTMLSpanElement | undefined;
+    let view: StripView = { ...plainStrip };
+    let pointerInside = false;
+    let shownPosition: number | undefined;
+    const change = (part: Partial<StripView>) => {
+      view = { ...view, ...part };
+      redraw();
+    };
+    const measure = choiceOf('Shade by', stripMeasures, (value) => change({ measure: value as StripMeasure }));
+    const granularity = choiceOf('Mean by', granularities, (value) => change({ granularity: value as Granularity }));
+    const controls = document.createElement('span');
+    controls.className = 'kvlab-choices';
+    controls.append(measure, granularity);
 
     const positionOf = (event: Event): number | undefined => {
       const value = (event.target as HTMLElement).dataset?.position;
@@ -27,14 +49,39 @@ export const tokenStrip: PanelKind = {
       const position = positionOf(event);
       previewSelection(store, position === undefined ? {} : { position });
     });
-    text.addEventListener('pointerleave', () => previewSelection(store, {}));
+    text.addEventListener('pointerenter', () => {
+      pointerInside = true;
+    });
+    text.addEventListener('pointerleave', () => {
+      pointerInside = false;
+      previewSelection(store, {});
+    });
     text.addEventListener('click', (event) => {
       const position = positionOf(event);
       if (position !== undefined) lockSelection(store, { position });
     });
 
     return {
+      controls,
+      readable: true,
+      keys: {
+        g: {
+          does: 'token, word, sentence, line',
+          press: () =>
+            change({
+              granularity: granularities[(granularities.indexOf(view.granularity) + 1) % granularities.length]!,
+            }),
+        },
+        m: {
+          does: 'next measure: surprise, entropy, attention received, bits',
+          press: () =>
+            change({ measure: stripMeasures[(stripMeasures.indexOf(view.measure) + 1) % stripMeasures.length]! }),
+        },
+      },
       draw(theme) {
+        controls.hidden = host.clientWidth < 520;
+        measure.value = view.measure;
+        granularity.value = view.granularity;
         const run = shownRun(store);
         if (store.shown !== shownId || (run && spans.length > run.texts.length)) {
           text.replaceChildren();
@@ -43,7 +90,8 @@ export const tokenStrip: PanelKind = {
           shownId = store.shown;
         }
         if (!run) return describeTokenStrip(undefined, [], undefined, theme.ink);
-        tokens = encodeTokenStrip(run, shownStep(store, run));
+        const range = shownRange(store, run);
+        tokens = encodeTokenStrip(run, range[1], view);
         const atEnd = text.scrollHeight - text.scrollTop - text.clientHeight < 40;
         for (const token of tokens) {
           const { position } = token;
@@ -58,7 +106,7 @@ export const tokenStrip: PanelKind = {
             text.append(span);
           }
           span.hidden = false;
-          const ground = rampIndex(token.surprise / mostSurprise);
+          const ground = rampIndex(token.ground);
           const held = Math.round(holdingShare(run, token) * 100);
           const look = `${ground} ${held} ${theme.name} ${theme.paper}`;
           if (looks[position] === look) continue;
@@ -73,9 +121,12 @@ export const tokenStrip: PanelKind = {
         marked?.classList.remove('kvlab-locked', 'kvlab-hovered');
         marked = position === undefined ? undefined : spans[position];
         marked?.classList.add(store.locked.position === position ? 'kvlab-locked' : 'kvlab-hovered');
-        if (marked && document.activeElement === host) marked.scrollIntoView({ block: 'nearest' });
-        else if (atEnd && store.clock.mode === 'live' && run.state === 'running') text.scrollTop = text.scrollHeight;
-        return describeTokenStrip(run, tokens, position, theme.ink2);
+        // What another panel or a cell points at comes into view; under the reader's own pointer nothing moves.
+        if (marked && position !== shownPosition && !pointerInside) scrollInto(text, marked);
+        else if (!marked && atEnd && store.clock.mode === 'live' && run.state === 'running')
+          text.scrollTop = text.scrollHeight;
+        shownPosition = position;
+        return describeTokenStrip(run, tokens, position, theme.ink2, view, range);
       },
       step(columns, rows) {
         const run = shownRun(store);
@@ -88,3 +139,18 @@ export const tokenStrip: PanelKind = {
     };
   },
 };
+
+/** Scrolls the strip alone, never the page around it. */
+function scrollInto(strip: HTMLElement, token: HTMLElement): void {
+  const [box, own] = [strip.getBoundingClientRect(), token.getBoundingClientRect()];
+  if (own.top < box.top) strip.scrollTop += own.top - box.top - 4;
+  else if (own.bottom > box.bottom) strip.scrollTop += own.bottom - box.bottom + 4;
+}
+
+function choiceOf(label: string, values: readonly string[], choose: (value: string) => void): HTMLSelectElement {
+  const select = document.createElement('select');
+  select.setAttribute('aria-label', label);
+  for (const value of values) select.add(new Option(value, value));
+  select.addEventListener('change', () => choose(select.value));
+  return select;
+}
