@@ -2,6 +2,13 @@
 
 import type { Method } from '@kvlab/ops';
 import type { ColumnTable } from 'arquero';
+import {
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  evaluationColumns,
+  evaluationCsv,
+} from './engine/evaluate/evaluate.ts';
 import { type FitOptions, fittedFor } from './engine/fit/fitted.ts';
 import { type LoadOptions, loadModel, type Model } from './engine/model/load.ts';
 import { type AnyOperator, createOperate, createOps, type OperateOptions, type Ops } from './engine/operate/operate.ts';
@@ -16,7 +23,7 @@ import { type Scored, type ScoreOptions, score } from './engine/run/score.ts';
 import { openRuntime, type Runtime } from './engine/runtime/runtime.ts';
 import { type Host, host, interruption } from './host.ts';
 import { modelFile } from './model-file.ts';
-import { comparisonWords, modelWords, runWords, shown } from './shown.ts';
+import { comparisonWords, evaluationWords, modelWords, runWords, shown } from './shown.ts';
 
 /** A loaded model, ready for the other functions of the lab. */
 export interface LabModel extends Model {
@@ -38,6 +45,12 @@ export interface LabComparison extends Comparison {
   table(): ColumnTable;
   /** Keeps the comparison in a file that `lab.open` reads without a model. */
   save(path: string): Promise<void>;
+}
+export interface LabEvaluation extends Evaluation {
+  /** One row for each method, budget and question. */
+  table(): ColumnTable;
+  /** The same as comma-separated values. */
+  csv(): string;
 }
 /** A run that was saved: everything recorded, no model. */
 export interface OpenedRun {
@@ -190,6 +203,22 @@ async function labCompare(model: Model, prompt: Prompt, options: CompareOptions)
   return shown(comparison, () => comparisonWords(comparison));
 }
 
+async function labEvaluate(model: Model, options: EvaluateOptions): Promise<LabEvaluation> {
+  const line = progressLine('evaluate');
+  const result = await evaluate(model, {
+    onProgress: (done, of) => line.say(`evaluated ${done} of ${of} answers`),
+    ...options,
+    signal: interruption(options.signal),
+  });
+  const { table } = await import('arquero');
+  const evaluation: LabEvaluation = {
+    ...result,
+    table: () => table(evaluationColumns(result)),
+    csv: () => evaluationCsv(result),
+  };
+  return shown(evaluation, () => evaluationWords(evaluation));
+}
+
 const labScore = (model: Model, ids: ArrayLike<number>, options: ScoreOptions = {}): Promise<Scored> =>
   score(model, ids, { ...options, signal: interruption(options.signal) });
 
@@ -216,6 +245,7 @@ export const lab = {
   generate: labGenerate,
   score: labScore,
   compare: labCompare,
+  evaluate: labEvaluate,
   /** Runs what a method has to calibrate on this model; the other functions do it by themselves when it is missing. */
   fit: async (model: Model, method: Method, options: FitOptions = {}): Promise<void> => {
     await fittedFor(model, method, { ...options, signal: interruption(options.signal) });

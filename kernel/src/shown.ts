@@ -1,4 +1,5 @@
 /** How the library's objects look as the value of a cell and on a console: a few lines of facts instead of their insides. */
+import type { Evaluation } from './engine/evaluate/evaluate.ts';
 import type { Model } from './engine/model/load.ts';
 import type { Compared, Comparison } from './engine/run/compare.ts';
 import type { Run } from './engine/run/run.ts';
@@ -62,6 +63,26 @@ export function comparisonWords({ mode, results, ids, promptTokens, device, seed
     ),
   ];
   return [...(mode === 'free' ? [] : forced), ...(mode === 'forced' ? [] : free)].join('\n');
+}
+
+export function evaluationWords({ task, model, device, contextTokens, seeds, rows }: Evaluation): string {
+  const about = `${task} on ${model} (${device}): contexts of ${Math.round(contextTokens)} tokens, ${seeds.length} ${seeds.length === 1 ? 'seed' : 'seeds'}; KL in nats`;
+  return [
+    about,
+    ...aligned(
+      ['method', 'question', 'right', 'tokens right', 'perplexity', 'KL', 'held', 'of full'],
+      rows.map((r) => [
+        r.method + (r.setting ? ` (${r.setting})` : ''),
+        r.question === 'none' ? '–' : r.question,
+        `${Math.round(100 * r.accuracy)} %`,
+        `${Math.round(100 * r.tokensRight)} %`,
+        r.perplexity.toFixed(2),
+        r.kl.toFixed(3),
+        mib(r.bytesHeld),
+        `${Math.round(100 * r.ofFull)} %`,
+      ]),
+    ),
+  ].join('\n');
 }
 
 /** Rows under a head in columns, numbers to the right, words at both ends to the left. */

@@ -1,6 +1,7 @@
 /** Sample texts that fits read: made on the spot from a seed, so that nothing is downloaded. */
 import { type Fit, hashedUniform } from '@kvlab/ops';
 import type { Model } from '../model/load.ts';
+import { proseText } from './prose.ts';
 
 export interface SampleText {
   ids: number[];
@@ -8,13 +9,13 @@ export interface SampleText {
   answerFrom?: number;
 }
 
-const people = ['Ines', 'Oskar', 'Mara', 'Tariq', 'Wen', 'Lotte', 'Piet', 'Amara', 'Jonas', 'Sofia'];
+export const people = ['Ines', 'Oskar', 'Mara', 'Tariq', 'Wen', 'Lotte', 'Piet', 'Amara', 'Jonas', 'Sofia'];
 const doings = ['repaired', 'carried', 'counted', 'painted', 'sold', 'found', 'hid', 'measured', 'cleaned', 'borrowed'];
-const things = ['a lamp', 'three crates', 'the old rope', 'a blue kettle', 'two maps', 'the church bell', 'a basket of pears', 'an oar', 'the ledger', 'a broken clock']; // biome-ignore format: one line
+export const things = ['a lamp', 'three crates', 'the old rope', 'a blue kettle', 'two maps', 'the church bell', 'a basket of pears', 'an oar', 'the ledger', 'a broken clock']; // biome-ignore format: one line
 const places = ['by the harbour', 'behind the mill', 'on the bridge', 'in the attic', 'near the well', 'at the market', 'under the stairs', 'beside the river', 'in the north field', 'at the ferry']; // biome-ignore format: one line
 
 /** Sentences that do not repeat, about as many as asked for. */
-function filler(seed: number, sentences: number): string[] {
+export function filler(seed: number, sentences: number): string[] {
   const pick = (list: readonly string[], i: number, part: number) =>
     list[Math.floor(hashedUniform(seed, i, part, 0) * list.length)]!;
   return Array.from(
@@ -39,12 +40,13 @@ export function sampleText(
     const one = ordinary.slice(0, period);
     return { ids: [...one, ...one, ...one, ...one] };
   }
-  const ids = (text: string) => Array.from(tokenizer.encode(text).ids);
-  if (kind === 'prose') return { ids: ids(filler(seed, Math.ceil(tokens / 8)).join(' ')).slice(0, tokens) };
+  // Only the beginning of a text opens with the mark that some models expect there.
+  const ids = (text: string, begin = true) => Array.from(tokenizer.encode(text, begin ? {} : { begin }).ids);
+  if (kind === 'prose') return { ids: ids(proseText(from, number, 5 * tokens)).slice(0, tokens) };
   const key = String(Math.floor(10000 + hashedUniform(seed, 0, 0, 1) * 89999));
   const hint = `The pass key is ${key}. Remember it: ${key} is the pass key.`;
-  const question = ids('\nWhat is the pass key? The pass key is');
-  const answer = ids(` ${key}.`);
+  const question = ids('\nWhat is the pass key? The pass key is', false);
+  const answer = ids(` ${key}.`, false);
   const lines = filler(seed, Math.ceil(tokens / 8));
   lines.splice(Math.floor(hashedUniform(seed, 0, 0, 2) * lines.length * 0.5) + 1, 0, hint);
   const body = ids(lines.join(' ')).slice(0, tokens - question.length - answer.length);
