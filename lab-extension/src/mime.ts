@@ -17,13 +17,15 @@ class BundleWidget extends Widget implements IRenderMime.IRenderer {
       this.#lab?.dispose();
       const store = createStore();
       this.#lab = createLab(store);
-      this.node.classList.toggle('kvlab-bundle-comparison', header.info?.comparison !== undefined);
+      this.node.classList.toggle('kvlab-bundle-comparison', header.info.comparison !== undefined);
       this.node.replaceChildren(this.#lab.node, this.#switch());
-      receiveFrame(store, { ...header, info: { ...header.info!, leftOut }, snapshot: true, merged: 0 }, buffer);
+      receiveFrame(store, { ...header, info: { ...header.info, leftOut }, snapshot: true, merged: 0 }, buffer);
       store.stale = leftOut ? `saved run without ${leftOut}` : 'saved run';
       this.#lab.redraw();
     } catch (error) {
-      this.node.textContent = error instanceof Error ? error.message : String(error);
+      this.#lab?.dispose();
+      this.#lab = undefined;
+      this.node.replaceChildren(whyNot(error instanceof Error ? error.message : String(error)));
     }
   }
 
@@ -47,6 +49,19 @@ class BundleWidget extends Widget implements IRenderMime.IRenderer {
     this.#lab?.dispose();
     super.dispose();
   }
+}
+
+/** What stands in place of a run that cannot be shown. */
+function whyNot(message: string): HTMLElement {
+  const node = document.createElement('div');
+  node.className = 'kvlab-not-shown';
+  node.setAttribute('role', 'alert');
+  const title = document.createElement('strong');
+  title.textContent = '✕ This saved run is not shown';
+  const text = document.createElement('span');
+  text.textContent = message;
+  node.append(title, text);
+  return node;
 }
 
 const extension: IRenderMime.IExtension = {
