@@ -17,6 +17,8 @@ interface Row {
   weight: number;
   /** A gate let it pass; the others are seen by themselves alone. */
   passed: boolean;
+  /** Stands for tokens that left. */
+  mean?: boolean;
   /** Attention received so far, summed over the query heads of the group. */
   received: number;
 }
@@ -159,7 +161,9 @@ export function keptAttention(model: Model): KeptAttention {
       sequence.layers.forEach((layer, l) => {
         layer.tables.forEach((table, h) => {
           const kept = new Set(keptPositions(layer, h));
-          const leaving = held[l]![h]!.filter(({ position, weight }) => weight === 1 && !kept.has(position));
+          const gone = held[l]![h]!.filter(({ position, mean }) => !mean && !kept.has(position));
+          // A mean that stands for earlier ones goes into the next.
+          const leaving = gone.length ? [...held[l]![h]!.filter(({ mean }) => mean), ...gone] : [];
           held[l]![h] = held[l]![h]!.filter((row) => !leaving.includes(row));
           if (leaving.length && layer.shape.syntheticZone >= 0) held[l]![h]!.push(meanOf(leaving, turn));
           for (let e = 0; e < table.count; e++) {
@@ -187,14 +191,16 @@ export function keptAttention(model: Model): KeptAttention {
 
 /** One row for several: the mean of their rotated keys and of their values, at the place of the last. */
 function meanOf(rows: readonly Row[], turn: (key: Float64Array, position: number) => Float64Array): Row {
+  const all = rows.reduce((sum, { weight }) => sum + weight, 0);
   const mean = (list: readonly Float64Array[]): Float64Array =>
-    list[0]!.map((_, d) => list.reduce((sum, row) => sum + row[d]!, 0) / list.length);
+    list[0]!.map((_, d) => list.reduce((sum, row, i) => sum + rows[i]!.weight * row[d]!, 0) / all);
   return {
     position: rows.at(-1)!.position,
     key: mean(rows.map(({ key, turned, position }) => (turned ? key : turn(key, position)))),
     turned: true,
     value: mean(rows.map(({ value }) => value)),
-    weight: rows.length,
+    weight: all,
+    mean: true,
     passed: true,
     received: 0,
   };
