@@ -18,12 +18,15 @@ import { keyDot } from './fetch/key-dot.ts';
 import { meanQuery } from './fetch/mean-query.ts';
 import { adaKV } from './methods/ada-kv.ts';
 import { attentionGate } from './methods/attention-gate.ts';
+import { bfpOutliers } from './methods/bfp-outliers.ts';
 import { bipolarInt } from './methods/bipolar-int.ts';
 import { chunkKV } from './methods/chunkkv.ts';
 import { criticPorag } from './methods/critic-porag.ts';
 import { cur } from './methods/cur.ts';
 import { duoAttention } from './methods/duoattention.ts';
 import { expectedAttention as expectedAttentionMethod } from './methods/expected-attention.ts';
+import { flashAttention } from './methods/flashattention.ts';
+import { flashDecodingPlusPlus } from './methods/flashdecoding++.ts';
 import { full } from './methods/full.ts';
 import { gear } from './methods/gear.ts';
 import { gemFilter } from './methods/gemfilter.ts';
@@ -33,6 +36,7 @@ import { keyDiff as keyDiffMethod } from './methods/key-diff.ts';
 import { keyNorm as keyNormMethod } from './methods/key-norm.ts';
 import { keyformer } from './methods/keyformer.ts';
 import { kivi } from './methods/kivi.ts';
+import { kvQuant } from './methods/kvquant.ts';
 import { lagKV } from './methods/lagkv.ts';
 import { leverageScore } from './methods/leverage-score.ts';
 import { locret } from './methods/locret.ts';
@@ -42,6 +46,7 @@ import { pyramidKV } from './methods/pyramidkv.ts';
 import { quest } from './methods/quest.ts';
 import { random } from './methods/random.ts';
 import { razorAttention } from './methods/razorattention.ts';
+import { rotateKV } from './methods/rotatekv.ts';
 import { scissorhands } from './methods/scissorhands.ts';
 import { sirLLM } from './methods/sirllm.ts';
 import { snapKV } from './methods/snapkv.ts';
@@ -60,6 +65,7 @@ import { averageAttention } from './score/average-attention.ts';
 import { belowAverageCount } from './score/below-average-count.ts';
 import { blendOperator } from './score/blend.ts';
 import { expectedAttention } from './score/expected-attention.ts';
+import { hiddenOutliers } from './score/hidden-outliers.ts';
 import { keyDiff } from './score/key-diff.ts';
 import { keyNorm } from './score/key-norm.ts';
 import { lagRelative } from './score/lag-relative.ts';
@@ -84,6 +90,7 @@ export const operators = {
   randomScore,
   averageAttention,
   probedAttention,
+  hiddenOutliers,
   noisyAttention,
   belowAverageCount,
   surprisal,
@@ -150,6 +157,11 @@ export const methods = {
   gear,
   zipCache,
   bipolarInt,
+  kvQuant,
+  rotateKV,
+  bfpOutliers,
+  flashAttention,
+  flashDecodingPlusPlus,
   quest,
   infLLM,
   vAttention,

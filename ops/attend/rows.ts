@@ -26,8 +26,8 @@ export interface Attend extends Bound {
   /** Takes the place of one softmax over all that was read. Keys and values lie in the same slots then. `fitted` holds the
    *  tensors of `takes`, one number for each query row [H, R, 1]. */
   mix?(g: GraphBuilder, reads: readonly Read[], fitted: Readonly<Record<string, Value>>): Mixed;
-  /** Tensors [L, Hq] of fits that `mix` takes. */
-  readonly takes?: Readonly<Record<string, { readonly fit: Fit; readonly tensor: string }>>;
+  /** What `mix` takes: tensors [L, Hq] of fits, or one number for all heads. */
+  readonly takes?: Readonly<Record<string, { readonly fit: Fit; readonly tensor: string } | number>>;
 }
 
 export function rows({ at = absolute }: { at?: PositionRule | Readonly<Record<string, PositionRule>> } = {}): Attend {

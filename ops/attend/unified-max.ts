@@ -102,14 +102,14 @@ export const unifiedMaxOperator = operator({
   },
 });
 
-/** `fit` gives `phi` [L, Hq]. */
-export const unifiedMax = (fit: Fit, given: Partial<UnifiedParams> = {}): Attend => {
+/** `phi` is the same for all heads, or comes from a fit that gives it [L, Hq]. */
+export const unifiedMax = (phi: Fit | number, given: Partial<UnifiedParams> = {}): Attend => {
   const bound = unifiedMaxOperator(given);
   return {
     ...rows(),
     ...bound,
-    fits: [fit],
-    takes: { phi: { fit, tensor: 'phi' } },
-    mix: (g, reads, { phi }) => mixed(g, reads, phi!, bound.params),
+    fits: typeof phi === 'number' ? [] : [phi],
+    takes: { phi: typeof phi === 'number' ? phi : { fit: phi, tensor: 'phi' } },
+    mix: (g, reads, taken) => mixed(g, reads, taken.phi!, bound.params),
   };
 };

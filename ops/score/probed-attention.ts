@@ -4,10 +4,10 @@
  *  share of all. Departures: one score for all heads of a layer, so that its values can share rows; every query of the answer
  *  is a probe; a query sees a key if some head gives it any attention. */
 import { perElement } from '../cost.ts';
+import { eachHead, sumOf } from '../loops.ts';
 import type { Moment } from '../need.ts';
 import { f32, operator } from '../operator.ts';
 import { number } from '../params.ts';
-import { tensor } from '../tensor.ts';
 import { maxColumn, sumColumn } from './columns.ts';
 import { leastSeen } from './group-rows.ts';
 import { hashedUniform } from './random-score.ts';
@@ -51,18 +51,17 @@ export const probedAttention = operator({
 
   reference({ attention, probes, received: r, visible: v }) {
     const [Hq, Q, T] = attention!.dims as [number, number, number];
-    const [received, visible, score] = [tensor(r!.dims, r!.data), tensor(v!.dims, v!.data), tensor(r!.dims)];
-    for (let t = 0; t < T; t++) {
-      for (let q = 0; q < Q; q++) {
-        const given = Array.from({ length: Hq }, (_, h) => attention!.get(h, q, t));
-        const probe = probes!.get(q, 0);
-        for (let h = 0; h < r!.dims[0]!; h++) {
-          received.add((probe * given.reduce((a, b) => a + b)) / Hq, h, t);
-          if (Math.max(...given) > leastSeen) visible.add(probe, h, t);
-        }
-      }
-      for (let h = 0; h < r!.dims[0]!; h++) score.set(received.get(h, t) / Math.max(1, visible.get(h, t)), h, t);
-    }
+    const heads = r!.dims[0]!;
+    // What one key was given by the probes, and how many of them could see it.
+    const given = Array.from({ length: T }, (_, t) => {
+      const rows = Array.from({ length: Q }, (_, q) => Array.from({ length: Hq }, (_, h) => attention!.get(h, q, t)));
+      const share = (q: number) => (probes!.get(q, 0) * sumOf(rows[q]!)) / Hq;
+      const sees = (q: number) => probes!.get(q, 0) * Number(Math.max(...rows[q]!) > leastSeen);
+      return { share: sumOf(rows.map((_, q) => share(q))), seen: sumOf(rows.map((_, q) => sees(q))) };
+    });
+    const received = eachHead(heads, T, (h) => given.map(({ share }, t) => r!.get(h, t) + share));
+    const visible = eachHead(heads, T, (h) => given.map(({ seen }, t) => v!.get(h, t) + seen));
+    const score = eachHead(heads, T, (h) => given.map((_, t) => received.get(h, t) / Math.max(1, visible.get(h, t))));
     return { score, received, visible };
   },
 

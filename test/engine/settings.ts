@@ -212,6 +212,11 @@ const written: readonly Setting[] = [
   { name: 'GEAR', method: methods.gear({ block: 8 }), idle: methods.gear({ block: 128 }) },
   { name: 'ZipCache', method: methods.zipCache({ group: 8, every: 3 }), idle: methods.zipCache({ group: 1024 }) },
   { name: 'Bipolar-INT', method: methods.bipolarInt() },
+  { name: 'KVQuant', method: methods.kvQuant(), idle: methods.kvQuant({ sinks: 1000 }) },
+  { name: 'RotateKV', method: methods.rotateKV({ pivots: 3 }) },
+  { name: 'BFP', method: methods.bfpOutliers() },
+  { name: 'FlashAttention', method: methods.flashAttention({ tile: 7 }), idle: methods.flashAttention() },
+  { name: 'FlashDecoding++', method: methods.flashDecodingPlusPlus({ reach: 3 }) },
   {
     name: 'RazorAttention',
     method: methods.razorAttention({ sinks: 2, recent: 6 }),
@@ -226,7 +231,7 @@ const written: readonly Setting[] = [
   { name: 'GemFilter', method: gemFilter({ layer: 1, tokens: 12 }), idle: gemFilter({ layer: 1 }) },
   {
     name: 'Attention-Gate',
-    method: methods.attentionGate(),
+    method: methods.attentionGate({ recent: 3 }),
     anyChunk: true,
     idle: methods.attentionGate({ keep: 1 }),
   },

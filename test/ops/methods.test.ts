@@ -30,21 +30,25 @@ for (const [name, factory] of Object.entries(lists))
     assert.equal(setting, '');
   });
 
+/** Methods that keep every token, most of them in few bits. */
+const encoding = [
+  'gear',
+  'zipCache',
+  'mikv',
+  'bipolarInt',
+  'kvQuant',
+  'rotateKV',
+  'bfpOutliers',
+  'flashAttention',
+  'flashDecodingPlusPlus',
+];
+
 test('every selection method understands keep, and its amounts meet it', () => {
   // GemFilter's total is the length of the prompt that its pass leaves: test/engine/passes.test.ts. A gate is fitted to its
   // share: test/methods/attention-gate.
-  const others = [
-    'full',
-    'kivi',
-    'razorAttention',
-    'duoAttention',
-    'gemFilter',
-    'attentionGate',
-    'gear',
-    'zipCache',
-    'mikv',
-    'bipolarInt',
-  ];
+  const others = ['full', 'kivi', 'razorAttention', 'duoAttention', 'gemFilter', 'attentionGate', 'vAttention', 'quest', 'infLLM'].concat(
+    encoding,
+  );
   const selecting = Object.entries(methods).filter(([name]) => !others.includes(name));
   for (const [name, factory] of selecting) {
     const method = (factory as unknown as MethodFactory<object>)({ keep: 0.5 });

@@ -48,7 +48,8 @@ export const neutralLaw: Law = {
     const full = await walk(model, methods.full(), { chunk: promptLength });
     const found = await walk(model, idle!, { chunk: promptLength });
     const difference = apart(found.logits, full.logits);
-    if (found.sequence.layers[0]!.shape.rotated && model.runtime.device === 'wasm')
+    const tiled = idle!.declaration.attend.mix !== undefined;
+    if (found.sequence.layers[0]!.shape.rotated && !tiled && model.runtime.device === 'wasm')
       assert.ok(sameBits(found.logits, full.logits), `apart by ${difference}`);
     else assert.ok(difference < within(model, 1e-5), `apart by ${difference}`);
   },

@@ -7,10 +7,11 @@ import { seeded } from '../seeded.ts';
 export function shuffleSlots(layer: CacheLayer, seed: number): void {
   for (const [p, part] of parts.entries())
     for (const [index, store] of layer.stores[part].entries()) {
-      const { grain, codes, joint } = store.encoding;
+      const { grain, codes } = store.encoding;
       layer.tables.forEach((table, h) => {
         // Heads that share rows have them in the same slots.
-        const own = joint || layer.stores.values[index]?.encoding.joint ? 0 : h;
+        const beside = layer.shape.aligned ? parts.map((each) => layer.stores[each][index]!) : [store];
+        const own = beside.some(({ encoding }) => encoding.joint) ? 0 : h;
         const random = seeded(seed * 1000 + index * 10 + own + (layer.shape.aligned ? 0 : p * 100_000));
         const batches = store.capacity[h]! / grain;
         // `to[b]` is where batch b goes.

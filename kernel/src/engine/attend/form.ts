@@ -95,3 +95,6 @@ export function formOf(
 
 const attending = ({ operator, params, reads, mix }: Attend): string =>
   reads || mix ? `${operator.name}${JSON.stringify(params)}` : '';
+
+/** True where a score inside the graph reads the hidden state. */
+export const readsHidden = ({ score }: SplicedScore): boolean => 'hidden' in score.operator.inputs;

@@ -98,6 +98,7 @@ function attendBlock(g: GraphBuilder, form: Form, block: number | undefined, x: 
     outputs: output,
     keys: x.keys,
     values: x.values,
+    hidden: () => g.input(name('hidden'), 'f32', ['Q', 'X']),
     heldValues: readsValues && form.aligned ? g.concat([...held, x.values], 1, 'C') : undefined,
   };
   for (const spliced of form.scores) spliceScore(g, form, spliced, name, seen, head);

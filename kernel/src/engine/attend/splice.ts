@@ -17,6 +17,8 @@ export interface Seen {
   /** New rows [H, F, D], not rotated. */
   keys: Value;
   values: Value;
+  /** Normed input of the projection [Q, X]; asked for where a score reads it. */
+  hidden(): Value;
   /** Values of all columns [H, C, D]; undefined where they lie in another order than the keys. */
   heldValues: Value | undefined;
 }
@@ -79,8 +81,9 @@ function shown(
     // The model's queries carry 1/sqrt(D); papers and operators speak of them without.
     return { ...g.mul(rows, Math.sqrt(form.headSize)), dims: ['Hq', 'Q', 'D'] };
   }
+  if (input === 'hidden') return seen.hidden();
   if (input !== 'keys' && input !== 'values')
-    throw refuse('it has attention, products, queries, outputs, keys and values');
+    throw refuse('it has attention, products, queries, outputs, hidden, keys and values');
   if (dims[1] === 'Q') return { ...seen[input], dims: [kvHeads, 'Q', 'D'] };
   if (input === 'keys') throw refuse('score keys that are held in the keep pass, without attention');
   if (!seen.heldValues) throw refuse('keep keys and values in the same zones');

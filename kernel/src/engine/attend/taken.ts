@@ -17,11 +17,12 @@ export function takenFeeds(
   { position, fitted, now }: Queries,
 ): Record<string, Tensor> {
   const Q = position.length;
-  const feeds = Object.entries(attend.takes ?? {}).map(([name, { fit, tensor }]): [string, Tensor] => {
-    const { dims, data } = fittedTensor(attend.operator.name, fitted, fit, tensor);
-    const ofLayer = (now?.layer ?? 0) * dims[1]!;
+  const feeds = Object.entries(attend.takes ?? {}).map(([name, taken]): [string, Tensor] => {
+    const found = typeof taken === 'number' ? undefined : fittedTensor(attend.operator.name, fitted, taken.fit, taken.tensor); // biome-ignore format: one line
+    const ofLayer = (now?.layer ?? 0) * (found?.dims[1] ?? 0);
+    const ofHead = (queryHead: number) => (found ? found.data[ofLayer + queryHead]! : (taken as number));
     const rows = heads.flatMap((h) =>
-      Array.from({ length: group * Q }, (_, row) => data[ofLayer + h * group + Math.floor(row / Q)]!),
+      Array.from({ length: group * Q }, (_, row) => ofHead(h * group + Math.floor(row / Q))),
     );
     return [`fitted.${name}`, { type: 'float32', dims: [heads.length, group * Q, 1], data: Float32Array.from(rows) }];
   });
