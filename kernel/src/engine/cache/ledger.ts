@@ -17,6 +17,8 @@ export interface Ledger {
   claimed: number;
   /** [3] by tier. Device and host are what is held; what lies in a file comes on top. */
   tiers: Float64Array;
+  /** What a pager has committed; NaN without one. */
+  committed: number;
 }
 
 const [payloadKeys, payloadValues, scales, index, slack] = byteParts.map((_, i) => i) as [
@@ -97,7 +99,24 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
   }
   const held = byLayer.reduce((a, b) => a + b, 0);
   const byTier = { device: held - host, host, disk: file };
-  return { zones, layers: byLayer, held, claimed, tiers: Float64Array.from(tiers, (tier) => byTier[tier]) };
+  const committed = committedBytes(method, layers);
+  return { zones, layers: byLayer, held, claimed, committed, tiers: Float64Array.from(tiers, (tier) => byTier[tier]) };
+}
+
+/** Bytes that the method's pager hands out for what is held, at 4 bytes a number. */
+function committedBytes({ zones, placeOf }: Method, layers: readonly CacheLayer[]): number {
+  const pagers = zones.flatMap((zone, z) => {
+    const { pager } = placeOf(zone);
+    return pager ? [{ pager, z }] : [];
+  });
+  const { kvHeads = 0, headSize = 0 } = layers[0]?.shape ?? {};
+  const shape = { layers: layers.length, kvHeads, headSize, bytesPerNumber: 4 };
+  const most = (z: number) =>
+    Math.max(
+      0,
+      ...layers.flatMap(({ tables }) => tables.map((t) => countZones(t.zone.keys, t.count, zones.length)[z]!)),
+    );
+  return pagers.length ? pagers.reduce((n, { pager, z }) => n + pager.committedBytes(most(z), shape), 0) : Number.NaN;
 }
 
 /** Every live byte of a store. */

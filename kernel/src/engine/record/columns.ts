@@ -184,7 +184,8 @@ export const readColumns = {
   /** Entries read, of all zones, and entries held. New tokens of the step count in neither. */
   'fetch.entries': { lane: 'log', type: 'u32', shape: 'S L Hkv' },
   'fetch.held': { lane: 'log', type: 'u32', shape: 'S L Hkv' },
-  /** Share of the attention over all that is held that falls on what was read; 1 where all was read. */
+  /** Share of the attention over all that is held that falls on what was read; 1 where all was read. Measuring costs as much
+   *  as reading everything, so long texts have it for a few layers in each step, in turn; NaN where it was not measured. */
   'fetch.mass': { lane: 'log', type: 'f32', shape: 'S L Hq' },
 
   // One row per fetched page, in the order of its score.

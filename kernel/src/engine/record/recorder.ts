@@ -22,7 +22,9 @@ import {
   type Frame,
   type FrameHeader,
   frameVersion,
+  type ReadColumn,
   type RunInfo,
+  readColumns,
   type TokenText,
   topCount,
 } from './frame.ts';
@@ -34,6 +36,15 @@ import {
   recordOutputError,
   recordWritten,
 } from './quantization-record.ts';
+import {
+  closeReadStep,
+  createReadRecord,
+  type ReadRecord,
+  readShapes,
+  readStateColumns,
+  readsOrPlaces,
+  recordRead,
+} from './read-record.ts';
 
 export interface Recorder extends StepObserver {
   readonly info: RunInfo;
@@ -56,7 +67,9 @@ export interface Recorder extends StepObserver {
 /** Steps between frames that carry the large state columns. */
 const stateEvery = 16;
 
-type Log = Partial<Record<ColumnName, Growing<Float32Array | Float64Array | Uint8Array | Uint32Array | Int32Array>>>;
+type Log = Partial<
+  Record<ColumnName | ReadColumn, Growing<Float32Array | Float64Array | Uint8Array | Uint32Array | Int32Array>>
+>;
 
 /** What a recorder has seen, for the recorder of a fork. */
 interface Seen {
@@ -64,6 +77,7 @@ interface Seen {
   texts: readonly TokenText[];
   attention: AttentionRecord;
   quantization: QuantizationRecord;
+  read: ReadRecord;
   keptRows: ReadonlyMap<number, Float32Array[]>;
   sawAttention: boolean;
   peak: number;
@@ -83,11 +97,15 @@ export function createRecorder(
   const quantization = before
     ? structuredClone(before.quantization)
     : createQuantizationRecord(layers, queryHeads, kvHeads, headSize);
-  const width: Partial<Record<ColumnName, number>> = {
-    'bytes.held': Z * byteParts.length,
-    'bytes.layer': layers,
-    'sink.mass': layers * queryHeads,
-    'attention.entropy': layers * queryHeads,
+  const read = before ? structuredClone(before.read) : createReadRecord(layers, queryHeads, kvHeads);
+  const reading = readsOrPlaces(sequence.method);
+  /** What stands behind the first axis. */
+  const inner: Partial<Record<ColumnName | ReadColumn, number[]>> = {
+    'bytes.held': [Z, byteParts.length],
+    'bytes.layer': [layers],
+    'sink.mass': [layers, queryHeads],
+    'attention.entropy': [layers, queryHeads],
+    ...readShapes(layers, queryHeads, kvHeads),
   };
   const types = {
     f32: Float32Array,
@@ -98,9 +116,12 @@ export function createRecorder(
     u16: Uint16Array,
   } as const;
   const log: Log = {};
-  for (const [name, { lane, type }] of Object.entries(columnCatalogue))
-    if (lane === 'log') log[name as ColumnName] = growing<never>(types[type] as never, width[name as ColumnName] ?? 1);
-  const column = (name: ColumnName) => log[name]!;
+  for (const [key, { lane, type }] of Object.entries({ ...columnCatalogue, ...(reading ? readColumns : {}) })) {
+    const name = key as ColumnName | ReadColumn;
+    const width = inner[name]?.reduce((a, b) => a * b, 1) ?? 1;
+    if (lane === 'log') log[name] = growing<never>(types[type] as never, width);
+  }
+  const column = (name: ColumnName | ReadColumn) => log[name]!;
   const texts: TokenText[] = [...(before?.texts ?? [])];
   const sent = new Map<string, number>();
   let sentTexts = 0;
@@ -109,7 +130,7 @@ export function createRecorder(
   let sawAttention = before?.sawAttention ?? false;
   let peak = before?.peak ?? 0;
   for (const [name, rows] of Object.entries(before?.log ?? {})) {
-    const own = log[name as ColumnName]!;
+    const own = column(name as ColumnName);
     const all = rows.view();
     for (let row = 0; row < rows.rows; row++) own.pushRow(all.subarray(row * rows.width, (row + 1) * rows.width));
   }
@@ -146,6 +167,7 @@ export function createRecorder(
       }
     }
     if (large) {
+      if (reading) Object.assign(columns, readStateColumns(read, sequence));
       put('entry.zoneKeys', [layers, kvHeads, T], zoneTable('keys'));
       put('entry.zoneValues', [layers, kvHeads, T], zoneTable('values'));
       if (quantization.any) {
@@ -159,11 +181,7 @@ export function createRecorder(
     }
     return columns;
   };
-  const shapeOf = (name: ColumnName, rows: number): number[] => {
-    if (name === 'bytes.held') return [rows, Z, byteParts.length];
-    if (name === 'bytes.layer') return [rows, layers];
-    return width[name] ? [rows, layers, queryHeads] : [rows];
-  };
+  const shapeOf = (name: ColumnName, rows: number): number[] => [rows, ...(inner[name] ?? [])];
   const header = (
     state: FrameHeader['state'],
     message: string | undefined,
@@ -200,6 +218,7 @@ export function createRecorder(
       growAttentionRecord(attention, view.position[view.position.length - 1]! + 1);
       recordAttention(attention, view, heads, info.sinkCount);
       recordOutputError(quantization, view, sequence.rotary, queryHeads);
+      if (reading) recordRead(read, view, sequence);
       for (let head = 0; keptRows.size && head < queryHeads; head++)
         keptRows.get(view.layer * 65536 + head)?.push(...wholeRows(view, head));
     },
@@ -229,6 +248,7 @@ export function createRecorder(
       column('bytes.budget').push(budgetBytes(sequence.method, sequence.allocated, headSize));
       column('sink.mass').pushRow(attention.sinkMass);
       column('attention.entropy').pushRow(attention.entropy);
+      if (reading) closeReadStep(read, sequence, ledger, column);
     },
     watch(layer, queryHead) {
       attention.watched = { layer, queryHead, row: new Float32Array(0) };
@@ -252,7 +272,16 @@ export function createRecorder(
       return encodeFrame({ ...header(state, message), ...(first ? { info } : {}), texts: news }, columns);
     },
     fork: (copy, copyInfo) =>
-      createRecorder(copy, copyInfo, rowsOf, { log, texts, attention, quantization, keptRows, sawAttention, peak }),
+      createRecorder(copy, copyInfo, rowsOf, {
+        log,
+        texts,
+        attention,
+        quantization,
+        read,
+        keptRows,
+        sawAttention,
+        peak,
+      }),
     snapshot(state = 'finished', message) {
       const columns: Columns = {};
       for (const [name, rows] of Object.entries(log))

@@ -1,5 +1,6 @@
 /** What panels are told of a run before it starts. */
 import { type Method, methods, operators } from '@kvlab/ops';
+import { usualLinks } from '../cache/traffic.ts';
 import type { ChatMessage } from '../model/chat.ts';
 import type { Model } from '../model/load.ts';
 import type { RunInfo, SlotName } from '../record/frame.ts';
@@ -18,7 +19,7 @@ export function titleOf(model: Model, prompt: Prompt, ids: readonly number[]): s
 
 /** Facts about a run on a sequence that is still empty. */
 export function runInfo(
-  { model, method }: Pick<Sequence, 'model' | 'method'>,
+  { model, method, reads }: Pick<Sequence, 'model' | 'method'> & Partial<Pick<Sequence, 'reads'>>,
   about: { run: string; title: string; promptLength: number; maxTokens?: number; seed?: number; sampler?: Sampler },
 ): RunInfo {
   const { run, title, promptLength, maxTokens = 64, seed = 0, sampler = 'greedy' } = about;
@@ -46,13 +47,18 @@ export function runInfo(
     sampler: JSON.stringify(sampler),
     sinkCount: 4,
     leftOut: '',
+    ...(method.zones.some((zone) => method.placeOf(zone).tier !== 'device')
+      ? { links: reads?.links ?? usualLinks }
+      : {}),
   };
 }
 
 /** How a cell writes a method of the library, and its options; a method of a cell's own has no such name. */
 function callOf({ name, options }: Method): { call?: string; options: Record<string, string | number | boolean> } {
   const plain = Object.fromEntries(
-    Object.entries(options).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value)),
+    Object.entries(options).filter(
+      ([, value]) => ['string', 'boolean'].includes(typeof value) || Number.isFinite(value),
+    ),
   ) as Record<string, string | number | boolean>;
   const [key, factory] = Object.entries(methods).find(([, factory]) => factory.methodName === name) ?? [];
   if (!key || !factory) return { options: plain };

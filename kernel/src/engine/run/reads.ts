@@ -1,6 +1,6 @@
 /** What a sequence reads of its cache in a step, and what it keeps about pages between steps. */
 import type { CacheLayer } from '../cache/layer.ts';
-import { noTraffic, type Traffic } from '../cache/traffic.ts';
+import { type LinkModels, noTraffic, type Traffic, usualLinks } from '../cache/traffic.ts';
 import { type LayerRead, readLayer } from '../fetch/read.ts';
 import { type Segments, segmentsOf } from '../fetch/segments.ts';
 import { checkHost, settlePages } from '../fetch/settle.ts';
@@ -14,11 +14,14 @@ export interface Reads {
   /** Most entries that a head may read of all zones, by fetched zone; known when the first prompt comes. */
   most: ReadonlyMap<number, number>;
   segments: Segments | undefined;
+  /** By what the moves are turned into time. */
+  links: LinkModels;
   /** The file of pages, once something is written to it; forks write to the same. */
   file: Promise<PageFile> | undefined;
 }
 
-export const createReads = (): Reads => ({
+export const createReads = (links: LinkModels = usualLinks): Reads => ({
+  links,
   traffic: noTraffic(),
   earlier: noTraffic(),
   most: new Map(),

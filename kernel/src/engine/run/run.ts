@@ -2,14 +2,25 @@
 import { type Method, methods } from '@kvlab/ops';
 import { keptPositions } from '../cache/layer.ts';
 import { fullBytes, readLedger } from '../cache/ledger.ts';
+import { estimatedMs, type LinkModel, linkModels } from '../cache/traffic.ts';
 import { fittedFor } from '../fit/fitted.ts';
 import type { Model } from '../model/load.ts';
-import { byteParts, type Frame, type FrameHeader, type PanelMessage } from '../record/frame.ts';
+import {
+  byteParts,
+  type Frame,
+  type FrameHeader,
+  type Link,
+  links,
+  type PanelMessage,
+  type Tier,
+  tiers,
+} from '../record/frame.ts';
 import { createRecorder, type Recorder } from '../record/recorder.ts';
 import { runControl } from './control.ts';
 import { runInfo, titleOf } from './info.ts';
 import { beforePrompt } from './pass.ts';
 import { type Prompt, promptIds } from './prompt.ts';
+import { movedSoFar } from './reads.ts';
 import { checkSampler, entropyOf, logSumExp, randomStream, type Sampler, sample } from './sampler.ts';
 import { createSequence, feedPrompt, feedToken, forkSequence, type Sequence } from './sequence.ts';
 import { textStream } from './text.ts';
@@ -40,6 +51,8 @@ export interface GenerateOptions {
   record?: boolean | readonly QueryHead[];
   /** Tokens of a prompt chunk. */
   chunk?: number;
+  /** What is said of the links between tiers, from which `estimatedMoveMs` follows. */
+  links?: Partial<Record<Link, Partial<LinkModel>>>;
   /** Name of the run in the lab's header. */
   title?: string;
   onToken?: (token: TokenEvent) => void;
@@ -55,6 +68,13 @@ export interface RunBytes {
   full: number;
   peak: number;
   workspace: number;
+  /** Where it lies. Device and host together are what is held; what lies in a file comes on top. */
+  tiers: Record<Tier, number>;
+  /** Bytes that went over each link so far, and what that would take by the run's model of links. */
+  moved: Record<Link, number>;
+  estimatedMoveMs: number;
+  /** What a pager has committed; NaN where the method has none. */
+  committed: number;
 }
 export interface Run {
   readonly id: string;
@@ -113,7 +133,7 @@ export async function generate(model: Model, prompt: Prompt, options: GenerateOp
   const ids = promptIds(model, prompt);
   const signal = interruptionOf(options, stage);
   const fitted = await fittedFor(model, method, { signal, onProgress: options.onFit });
-  const sequence = createSequence(model, method, seed, fitted);
+  const sequence = createSequence(model, method, seed, fitted, linkModels(options.links));
   const id = stage.newId();
   const title = options.title ?? titleOf(model, prompt, ids);
   const live: Live = {
@@ -338,6 +358,7 @@ export function keptBy(sequence: Sequence, layer: number, kvHead: number): Int32
 export function bytesOf(sequence: Sequence): RunBytes {
   const { layers, kvHeads, headSize } = sequence.model.config;
   const ledger = readLedger(sequence.method, sequence.layers);
+  const moved = movedSoFar(sequence.reads);
   const held = Object.fromEntries(
     byteParts.map((part, i) => [
       part,
@@ -350,5 +371,9 @@ export function bytesOf(sequence: Sequence): RunBytes {
     full: fullBytes(sequence.ids.length, layers, kvHeads, headSize),
     peak: Math.max(sequence.peakBytes, ledger.held),
     workspace: sequence.workspaceBytes,
+    tiers: Object.fromEntries(tiers.map((tier, i) => [tier, ledger.tiers[i]!])) as Record<Tier, number>,
+    moved: Object.fromEntries(links.map((link, i) => [link, moved.bytes[i]!])) as Record<Link, number>,
+    estimatedMoveMs: estimatedMs(moved, sequence.reads.links),
+    committed: ledger.committed,
   };
 }

@@ -4,13 +4,14 @@
  *  everything as it was. */
 import type { Allocated, Bound, Fitted, Method } from '@kvlab/ops';
 import { attendFeeds } from '../attend/feeds.ts';
-import { type Form, formOf } from '../attend/form.ts';
+import { type Form, formOf, readsHidden } from '../attend/form.ts';
 import { type RotaryTable, rotaryTable, rotateRow } from '../attend/rotary.ts';
 import { attendSessions } from '../attend/sessions.ts';
 import { addMeasures, type Measured } from '../attend/taken.ts';
 import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../cache/layer.ts';
 import { heldBytes } from '../cache/ledger.ts';
 import { placeFitted, seePeaks } from '../cache/registers.ts';
+import type { LinkModels } from '../cache/traffic.ts';
 import type { LayerRead } from '../fetch/read.ts';
 import { type Encoder, encoderOf } from '../keep/encoder.ts';
 import { judge, judgesBefore } from '../keep/gate.ts';
@@ -119,7 +120,7 @@ export interface PromptOptions extends Omit<FeedOptions, 'rows' | 'due' | 'tail'
 }
 
 /** An empty cache for a method. `fitted` is what its fits gave on this model. */
-export function createSequence(model: Model, method: Method, seed = 0, fitted?: Fitted): Sequence {
+export function createSequence(model: Model, method: Method, seed = 0, fitted?: Fitted, links?: LinkModels): Sequence {
   const { layers, kvHeads, headSize, ropeFrequencies } = model.config;
   const shape = cacheShape(method, kvHeads, headSize, columnsOfScore(method.declaration.score), layers);
   return {
@@ -151,7 +152,7 @@ export function createSequence(model: Model, method: Method, seed = 0, fitted?: 
     tails: [],
     registers: Array.from({ length: layers }, () => new Map()),
     measures: new Map(),
-    reads: createReads(),
+    reads: createReads(links),
   };
 }
 
@@ -304,8 +305,8 @@ export async function feed(
   for (const [l, layer] of layers.entries()) {
     await eventLoop();
     signal?.throwIfAborted();
-    const projected = await model.project(l, x, output, Q, { hidden: hidden || judged });
-    const gate = judged ? await judge(sequence.method, l, projected, position, model.config, sequence) : undefined;
+    const projected = await model.project(l, x, output, Q, { hidden: hidden || judged || scores.some(readsHidden) });
+    const gate = judged ? await judge(sequence.method, layer, l, projected, position, model.config, sequence) : undefined;
     const { queries, keys, values } = projected;
     const read = await readOf(sequence, l, layer, { queries, position, inPrompt });
     const { cache } = read.reading;
@@ -327,9 +328,10 @@ export async function feed(
         keys,
         values,
         windows,
-        unseen: gate?.unseen,
+        passed: gate?.passed,
         fitted: sequence.fitted,
         registers: sequence.registers[l],
+        hidden: projected.hidden,
         now: { ...moment, layer: l },
       },
       sequence.rotary,
