@@ -177,6 +177,7 @@ function assemble<O>(
   });
   const method = { ...due(declaration), phases: phases.map((phase) => due({ ...declaration, ...phase })) };
   checkMethod(method);
+  checkBefore(method);
   return method;
 }
 
@@ -193,6 +194,18 @@ function zoneText(slot: EachZone<Bound>): { text: string; neutral: boolean } {
 function unrotatedAsDeclared({ encode }: Declaration, part: Part): Encoding {
   const single = 'codes' in encode ? (encode as Encoding) : (encode as Readonly<Record<string, Encoding>>)[part];
   return single && 'codes' in single && single.exact ? single : exact;
+}
+
+/** Before attention nothing is known but positions and what an entry says of itself. */
+function checkBefore({ name, when, declaration: { score, select } }: Method): void {
+  if (!when.includes('before attention')) return;
+  const crowd = select.keys.find(({ rule }) => !rule.byPosition && !rule.alone);
+  if (crowd)
+    throw new Error(
+      `${name}: the zone ${crowd.zone} compares entries (${crowd.rule.title}), which cannot be done before attention; use above, first or last`,
+    );
+  if (Object.values(score.operator.inputs).some(({ dims }) => dims.includes('T')))
+    throw new Error(`${name}: ${score.operator.name} reads all entries, which are not known before attention; read new rows alone`); // biome-ignore format: one line
 }
 
 /** Refuses declarations whose slots do not fit together. */

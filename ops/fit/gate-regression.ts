@@ -1,13 +1,13 @@
-/** Gate regression: from its hidden state, will a token be among those that later queries look at?
+/** Gate regression: from its hidden state, how much attention will a token draw?
  *
- *  Stands in for the trained modules of Attention-Gate (arXiv:2410.12876): labels are the top share of tokens by the attention
- *  that the second half of the queries gives them (largest over the group); ridge regression for each layer; then each head's
- *  threshold is set so that `keep` of the tokens pass. */
+ *  Stands in for the trained modules of Attention-Gate (arXiv:2410.12876), whose loss keeps what the model says: the labels are
+ *  logarithms of the attention that a token draws from the queries behind it, the largest of the group. Ridge regression for each layer; then each head's threshold is set so that `keep`
+ *  of the tokens pass. */
 import { regression } from '../algebra/ridge.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import type { Capture, Fit } from './fit.ts';
 
-export function gateRegression({ keep = 0.5, count = 2, tokens = 512, strength = 0.01, seed = 0 } = {}): Fit {
+export function gateRegression({ keep = 0.5, count = 2, tokens = 512, strength = 0.3, seed = 0 } = {}): Fit {
   return {
     name: `gate-regression ${keep} ${count} ${tokens} ${strength} ${seed}`,
     samples: 'prose',
@@ -25,12 +25,13 @@ export function gateRegression({ keep = 0.5, count = 2, tokens = 512, strength =
           const [T, X] = hidden.dims as [number, number];
           kvHeads = capture.kvHeads;
           const layer = (layers[capture.layer] ??= { sums: regression(X, kvHeads), hidden: [] });
-          const wanted = lookedAt(capture, keep);
-          for (let t = 0; t < T; t++)
+          const labels = drawn(capture, Math.min(window, T >> 1));
+          labels[0]!.forEach((_, t) => {
             layer.sums.add(
               hidden.data.subarray(t * X, (t + 1) * X),
-              wanted.map((labels) => labels[t]!),
+              labels.map((own) => own[t]!),
             );
+          });
           layer.hidden.push(hidden);
         },
         async give(pause) {
@@ -50,27 +51,26 @@ export function gateRegression({ keep = 0.5, count = 2, tokens = 512, strength =
   };
 }
 
+/** Queries behind a token whose attention it is judged by: as many for each token. */
+const window = 64;
+
 /** A reading that no token falls below. */
 const everyone = -1e4;
 
-/** 1 for the tokens of each key head that the second half of the queries look at most, else 0. */
-function lookedAt({ tensors, kvHeads }: Capture, keep: number): number[][] {
-  const attention = tensors.attention!;
-  const [Hq, T] = attention.dims as [number, number];
+/** For each key head and token ln of the attention that it draws from the `window` queries behind it. */
+export function drawn({ tensors, kvHeads }: Capture, window: number): number[][] {
+  const { dims, data } = tensors.attention!;
+  const [Hq, T] = dims as [number, number];
   const G = Hq / kvHeads;
-  const received = Array.from({ length: Hq }, (_, h) =>
-    Array.from({ length: T }, (_, t) => {
-      let sum = 0;
-      for (let q = Math.floor(T / 2); q < T; q++) sum += attention.get(h, q, t);
-      return sum;
-    }),
-  );
+  const ofHead = (h: number): Float64Array => {
+    const sums = new Float64Array(T - window);
+    for (let t = 0; t < sums.length; t++)
+      for (let q = t + 1; q <= t + window; q++) sums[t]! += data[(h * T + q) * T + t]!;
+    return sums;
+  };
   return Array.from({ length: kvHeads }, (_, h) => {
-    const best = received[h * G]!.map((_, t) => Math.max(...received.slice(h * G, (h + 1) * G).map((row) => row[t]!)));
-    const order = best.map((_, t) => t).sort((a, b) => best[b]! - best[a]! || a - b);
-    const labels = new Array<number>(T).fill(0);
-    for (const t of order.slice(0, Math.round(keep * T))) labels[t] = 1;
-    return labels;
+    const members = Array.from({ length: G }, (_, m) => ofHead(h * G + m));
+    return Array.from(members[0]!, (_, t) => Math.log(Math.max(1e-6, ...members.map((sums) => sums[t]!))));
   });
 }
 

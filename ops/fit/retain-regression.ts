@@ -6,7 +6,7 @@ import { regression } from '../algebra/ridge.ts';
 import { type Tensor, tensor } from '../tensor.ts';
 import type { Capture, Fit } from './fit.ts';
 
-export function retainRegression({ count = 2, tokens = 512, strength = 0.01, seed = 0 } = {}): Fit {
+export function retainRegression({ count = 2, tokens = 512, strength = 0.003, seed = 0 } = {}): Fit {
   const weights = { dtype: 'f32', dims: ['L', 'Hkv', 'D'] } as const;
   return {
     name: `retain-regression ${count} ${tokens} ${strength} ${seed}`,

@@ -8,6 +8,7 @@ export function above(threshold: number): Rule {
     title: name,
     byPosition: false,
     needsScore: true,
+    alone: true,
     choose: ({ count, open, score }, _amount, taken) => {
       for (let i = 0; i < count; i++) if (open[i] && score[i]! > threshold) taken[i] = 1;
     },

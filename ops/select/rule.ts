@@ -27,6 +27,8 @@ export interface Rule {
   /** Reads positions only, so that queries of a chunk can be masked one by one. */
   readonly byPosition: 'first' | 'last' | false;
   readonly needsScore: boolean;
+  /** Judges each entry by itself, so that it can be asked before the others are known. */
+  readonly alone?: boolean;
   /** Marks what it takes in `taken` (1); `amount` is in entries and may be Infinity. */
   choose(candidates: Candidates, amount: number, taken: Uint8Array): void;
 }

@@ -15,7 +15,7 @@ interface Row {
   value: Float64Array;
   /** Tokens that the row stands for. */
   weight: number;
-  /** A gate let it pass; the others are seen by themselves alone. */
+  /** A gate let it pass; the others are seen only while they are recent. */
   passed: boolean;
   /** Stands for tokens that left. */
   mean?: boolean;
@@ -77,6 +77,7 @@ export function keptAttention(model: Model): KeptAttention {
     const closesUp = !sequence.method.declaration.attend.ruleOf('fresh').storesRotated;
     const { attend: rules, score } = sequence.method.declaration;
     const window = score.operator.name === 'local-mass' ? Number(score.params['window']) : Number.POSITIVE_INFINITY;
+    const unjudged = sequence.method.declaration.select.keys.find(({ zone }) => zone === 'recent')?.rule.amount ?? 0;
     for (let h = 0; h < kvHeads; h++) {
       const rows = held[layer]![h]!;
       const read = view.cache.tables[h]!;
@@ -105,7 +106,7 @@ export function keptAttention(model: Model): KeptAttention {
           (row) =>
             row.position <= here &&
             (zoneOf.has(row.position) || row.position >= position[0]!) &&
-            (row.passed || row.position === here) &&
+            (row.passed || row.position >= here - unjudged) &&
             (!windows || row.position < windows.first || row.position >= here - windows.last),
         );
         const distances = seen.map(({ position: at }) => distanceOf(at));

@@ -21,8 +21,8 @@ export interface Queries {
   values: Float32Array;
   /** Entries that position rules alone keep: a query sees positions below `first` and its last `last` predecessors. */
   windows?: { first: number; last: number };
-  /** For each KV head the new tokens (1) that no other query may see. */
-  unseen?: readonly Uint8Array[];
+  /** For each KV head 1 for the new tokens and the held entries that are seen outside the windows too. */
+  passed?: { fresh: readonly Uint8Array[]; held: readonly Uint8Array[] };
   /** What fits gave. */
   fitted?: Fitted;
   /** States of scores that belong to no entry, of this layer. */
@@ -160,12 +160,12 @@ function codeFeeds(form: Form, store: Store, name: string, heads: readonly numbe
 }
 
 /** A query sees itself and what came before it in the chunk, within its window; tiled for the query heads of a group. */
-function freshBias(Q: number, G: number, { windows, position }: Queries, unseen?: Uint8Array): Float32Array {
+function freshBias(Q: number, G: number, { windows, position }: Queries, passed?: Uint8Array): Float32Array {
   const bias = new Float32Array(G * Q * Q);
   for (let q = 0; q < Q; q++)
     for (let k = 0; k < Q; k++) {
       const inWindow = !windows || position[k]! < windows.first || k >= q - windows.last;
-      const seen = k <= q && inWindow && (k === q || !unseen?.[k]);
+      const seen = k <= q && (inWindow || k === q || passed?.[k] === 1);
       if (!seen) for (let member = 0; member < G; member++) bias[(member * Q + q) * Q + k] = hidden;
     }
   return bias;
@@ -173,9 +173,10 @@ function freshBias(Q: number, G: number, { windows, position }: Queries, unseen?
 
 /** A bias for each KV head, one after the other: [Hkv, G*Q, F]. */
 function joinedFreshBias(Q: number, G: number, x: Queries): Float32Array {
-  const out = new Float32Array(x.unseen!.length * G * Q * Q);
-  x.unseen!.forEach((unseen, h) => {
-    out.set(freshBias(Q, G, x, unseen), h * G * Q * Q);
+  const fresh = x.passed!.fresh;
+  const out = new Float32Array(fresh.length * G * Q * Q);
+  fresh.forEach((passed, h) => {
+    out.set(freshBias(Q, G, x, passed), h * G * Q * Q);
   });
   return out;
 }
@@ -185,7 +186,7 @@ function windowBias(
   layer: CacheLayer,
   index: number,
   heads: readonly number[],
-  { windows, position }: Queries,
+  { windows, position, passed }: Queries,
   G: number,
 ): Float32Array {
   const store = layer.stores.keys[index]!;
@@ -199,7 +200,8 @@ function windowBias(
         for (let slot = 0; slot < slots; slot++) {
           const entry = store.entry[h]![slot]!;
           const at = entry < 0 ? -1 : table.position[entry]!;
-          if (at >= windows.first && at < position[q]! - windows.last) row[slot] = hidden;
+          const old = at >= windows.first && at < position[q]! - windows.last;
+          if (old && passed?.held[h]?.[entry] !== 1) row[slot] = hidden;
         }
       for (let member = 0; member < G; member++) bias.set(row, ((i * G + member) * Q + q) * slots);
     }

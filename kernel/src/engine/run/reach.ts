@@ -1,4 +1,5 @@
 /** How far a sequence may reach: the context of the model, and the windows of methods that go by position alone. */
+import { judgesBefore } from '../keep/gate.ts';
 import type { Sequence } from './sequence.ts';
 
 /** Refuses tokens whose positions the model does not know; a method that closes up positions is bound by what it holds. */
@@ -16,18 +17,21 @@ export function checkContext({ model, method, allocated, ids, layers }: Sequence
     );
 }
 
-/** Entries that position rules alone decide; undefined where a score or nothing decides. */
+/** Entries that position rules alone decide; undefined where a score or nothing decides. Beside a gate they are those that are
+ *  seen whatever it says. */
 export function windowsOf({ method, allocated, layers }: Sequence): { first: number; last: number } | undefined {
   const { select } = method.declaration;
   // A method that waits for the end of the prompt lets its queries see all of it.
-  if (!method.when.includes('chunk') || select.keys !== select.values) return undefined;
-  if (!select.keys.every(({ rule }) => rule.byPosition)) return undefined;
+  const gated = judgesBefore(method);
+  if (!(gated || method.when.includes('chunk')) || select.keys !== select.values) return undefined;
+  if (!gated && !select.keys.every(({ rule }) => rule.byPosition)) return undefined;
   const amounts = { first: 0, last: 0 };
   for (const { zone, rule } of select.keys) {
+    if (!rule.byPosition) continue;
     const list = allocated?.get(zone);
     const amount = rule.amount ?? list?.[0] ?? Number.POSITIVE_INFINITY;
     if (rule.amount === undefined && list?.some((n) => n !== amount)) return undefined;
-    if (rule.byPosition) amounts[rule.byPosition] += amount;
+    amounts[rule.byPosition] += amount;
   }
   return layers.length ? amounts : undefined;
 }
