@@ -4,7 +4,7 @@
  *  later. Departures: with grouped queries the sum over the group; the window of a chunk is that of its first query. */
 import { perElement } from '../cost.ts';
 import { sumGroups } from '../graph/composites.ts';
-import { overGroups } from '../loops.ts';
+import { eachHead, overGroups, rowsOf, sumOf } from '../loops.ts';
 import { f32, operator } from '../operator.ts';
 import { count } from '../params.ts';
 import { sumColumn } from './columns.ts';
@@ -36,16 +36,13 @@ export const localMass = operator({
   }),
 
   reference({ attention, near, score: before }) {
-    const [Hq, Q, T] = attention!.dims as [number, number, number];
+    const [Hq, , T] = attention!.dims as [number, number, number];
     const Hkv = before!.dims[0]!;
-    const mass = overGroups(Hkv, Hq / Hkv, T, 'sum', (queryHead, t) => {
-      let received = 0;
-      for (let q = 0; q < Q; q++) received += attention!.get(queryHead, q, t);
-      return received;
-    });
-    for (let h = 0; h < Hkv; h++)
-      for (let t = 0; t < T; t++) mass.set(before!.get(h, t) + mass.get(h, t) * near!.get(h, t), h, t);
-    return { score: mass };
+    const mass = overGroups(Hkv, Hq / Hkv, T, 'sum', (head, t) =>
+      sumOf(rowsOf(attention!, head).map((row) => row[t]!)),
+    );
+    const score = (h: number, t: number) => before!.get(h, t) + mass.get(h, t) * near!.get(h, t);
+    return { score: eachHead(Hkv, T, (h) => Array.from({ length: T }, (_, t) => score(h, t))) };
   },
 
   example: {
