@@ -12,6 +12,8 @@ const credits = 2;
 /** A page that acknowledges nothing for this long gets one frame a second. */
 const lateMs = 2000;
 const lateFrameMs = 1000;
+/** A page that has left so many frames without an answer is taken to be gone, and gets no more until it is heard. */
+const mostUnanswered = 60;
 
 interface Client {
   hidden: boolean;
@@ -20,6 +22,8 @@ interface Client {
   /** Time of the last acknowledgement, or of the first frame that waits for one. */
   heardAt: number;
   sentAt: number;
+  /** Number of the frame after which the client was told how many were sent. */
+  reminded: number;
   marks: Map<string, Mark>;
 }
 
@@ -108,8 +112,21 @@ export function createHub(events: HubEvents, limit = hubLimit): Hub {
   }
   /** Earliest time at which the client may get another frame. */
   function dueAt(client: Client): number {
-    const late = client.seq - client.acked >= credits;
-    return late ? Math.max(client.heardAt + lateMs, client.sentAt + lateFrameMs) : client.sentAt + frameMs;
+    const unanswered = client.seq - client.acked;
+    if (unanswered >= mostUnanswered) return Infinity;
+    return unanswered >= credits
+      ? Math.max(client.heardAt + lateMs, client.sentAt + lateFrameMs)
+      : client.sentAt + frameMs;
+  }
+
+  /** Tells a client that owes an answer, and gets nothing new, how many frames it should have: the last may be lost. */
+  function remind(comm: string, client: Client): number {
+    if (client.acked === client.seq || client.reminded === client.seq) return Infinity;
+    const due = client.sentAt + lateMs;
+    if (due > performance.now()) return due;
+    client.reminded = client.seq;
+    events.send(comm, { type: 'sent', seq: client.seq });
+    return Infinity;
   }
 
   function serve() {
@@ -119,9 +136,8 @@ export function createHub(events: HubEvents, limit = hubLimit): Hub {
     for (const [comm, client] of clients) {
       if (client.hidden) continue;
       const run = waiting(client);
-      if (!run) continue;
-      if (dueAt(client) <= performance.now()) sendRun(comm, client, run);
-      if (waiting(client)) next = Math.min(next, dueAt(client));
+      if (run && dueAt(client) <= performance.now()) sendRun(comm, client, run);
+      next = Math.min(next, waiting(client) ? dueAt(client) : remind(comm, client));
     }
     if (next < Infinity) timer = setTimeout(serve, Math.max(1, next - performance.now()));
   }
@@ -144,10 +160,19 @@ export function createHub(events: HubEvents, limit = hubLimit): Hub {
       serve();
     },
     open(comm) {
-      const client: Client = { hidden: false, seq: 0, acked: 0, heardAt: 0, sentAt: -Infinity, marks: new Map() };
+      const client: Client = {
+        hidden: false,
+        seq: 0,
+        acked: 0,
+        heardAt: 0,
+        sentAt: -Infinity,
+        reminded: 0,
+        marks: new Map(),
+      };
       clients.set(comm, client);
       tellRuns(comm);
       snapshot(comm, client);
+      serve();
     },
     message(comm, message) {
       const client = clients.get(comm);
@@ -158,7 +183,11 @@ export function createHub(events: HubEvents, limit = hubLimit): Hub {
           client.heardAt = performance.now();
           return serve();
         case 'snapshot':
-          return snapshot(comm, client, message.run);
+          // Whoever asks is there: what it has not answered it will not answer any more.
+          client.acked = client.seq;
+          client.heardAt = performance.now();
+          snapshot(comm, client, message.run);
+          return serve();
         case 'hide':
           client.hidden = true;
           return;

@@ -2,7 +2,8 @@
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { KernelMessage as Jupyter, Kernel } from '@jupyterlab/services';
 import { type FrameHeader, frameTarget, frameVersion, type KernelMessage, type PanelMessage } from 'kvlab/frame';
-import { changed, pointAt, receiveFrame, type Store } from '../store/store.ts';
+import { changed, pointAt, type Store } from '../store/store.ts';
+import { type Arrivals, createArrivals } from './arrivals.ts';
 
 export interface Connection {
   send(message: PanelMessage): void;
@@ -16,6 +17,8 @@ export interface Connection {
 export interface ConnectionEvents {
   /** The kernel asks for the lab or one of its panels. */
   show(panel: string | undefined): void;
+  /** A kernel listens that knows nothing of this page yet. */
+  opened(): void;
 }
 
 interface Arrived {
@@ -23,19 +26,22 @@ interface Arrived {
   buffer: DataView;
 }
 
-/** Connects a store to the kernel of a notebook, and again after each restart. */
+/** Connects a store to the kernel of a notebook, and again after each restart and each loss of the connection. */
 export function connect(context: ISessionContext, store: Store, events: ConnectionEvents): Connection {
   let comm: Kernel.IComm | undefined;
   let visible = true;
   let disposed = false;
-  let lastSeq = 0;
+  let lost = false;
   let lastAck = 0;
+  let arrivals: Arrivals = createArrivals(store, () => undefined);
   let arrived: Arrived[] = [];
   let scheduled = false;
 
-  const say = (stale: string) => {
-    if (store.stale === stale) return;
+  /** Says why the picture is not live: a sentence for the header, a few words for each panel. */
+  const say = (stale: string, away = '') => {
+    if (store.stale === stale && store.away === away) return;
     store.stale = stale;
+    store.away = away;
     changed(store);
   };
   const send = (message: PanelMessage) => {
@@ -49,12 +55,10 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
     arrived = [];
     for (const { header, buffer } of frames) {
       try {
-        if (header.seq !== lastSeq + 1 && !header.snapshot) send({ type: 'snapshot', run: header.run });
-        else receiveFrame(store, header, buffer);
+        arrivals.take(header, buffer);
       } catch (error) {
         say(error instanceof Error ? error.message : String(error));
       }
-      lastSeq = header.seq;
     }
   };
 
@@ -71,57 +75,75 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
     } else if (data.type === 'point') {
       events.show(data.panel);
       pointAt(store, data.selection);
+    } else if (data.type === 'sent') {
+      takeIn();
+      arrivals.sent(data.seq);
     }
   };
 
   const open = async (kernel: Kernel.IKernelConnection) => {
     await kernel.info;
     if (disposed || kernel !== context.session?.kernel || (comm && !comm.isDisposed)) return;
-    lastSeq = lastAck = 0;
+    lastAck = 0;
     arrived = [];
+    arrivals = createArrivals(store, (run) => send({ type: 'snapshot', ...(run === undefined ? {} : { run }) }));
     comm = kernel.createComm(frameTarget);
     comm.onMsg = onMessage;
-    comm.onClose = () => say(`The kernel ${kernel.name} sends no frames; choose the kernel kvlab.`);
+    comm.onClose = () => say(`The kernel ${kernel.name} sends no frames; choose the kernel kvlab.`, 'no frames');
     comm.open({ version: frameVersion });
     say('');
-    if (!visible) send({ type: 'hide' });
+    if (!visible || document.hidden) send({ type: 'hide' });
+    events.opened();
+  };
+  const attach = () => {
+    const kernel = context.session?.kernel;
+    if (kernel) void open(kernel).catch((error: unknown) => say(String(error), 'no frames'));
+    else leave('this notebook has no kernel; choose kvlab in the menu Kernel', 'no kernel');
   };
 
-  const leave = (why: string) => {
+  const leave = (why: string, away: string) => {
     comm?.dispose();
     comm = undefined;
     // Ids of runs may come again after a restart: what is known belongs to the kernel that is gone.
     for (const id of store.runs.keys()) store.ended.add(id);
-    say(store.runs.size ? `${why}; the last picture is kept` : why);
-  };
-
-  const attach = (kernel: Kernel.IKernelConnection | null | undefined) => {
-    if (!kernel) return leave('no kernel');
-    void open(kernel).catch((error: unknown) => say(String(error)));
+    store.chosen = false;
+    say(store.runs.size ? `${why}; the last picture is kept` : why, away);
   };
 
   const kernelChanged = (_: unknown, { newValue }: { newValue: Kernel.IKernelConnection | null }) => {
-    leave('the kernel was changed');
-    attach(newValue);
+    if (newValue) leave('the kernel was changed', 'earlier kernel');
+    attach();
   };
   const statusChanged = (_: unknown, status: Kernel.Status) => {
-    if (status === 'restarting' || status === 'autorestarting') leave('the kernel restarts');
-    else if (status === 'dead') leave('the kernel died; restart it from the menu Kernel');
-    else if ((status === 'idle' || status === 'busy') && (!comm || comm.isDisposed)) attach(context.session?.kernel);
+    if (status === 'restarting' || status === 'autorestarting') leave('the kernel restarts', 'kernel restarts');
+    else if (status === 'dead') leave('the kernel died; restart it in the menu Kernel', 'kernel died');
+    else if ((status === 'idle' || status === 'busy') && (!comm || comm.isDisposed)) attach();
   };
   const connectionChanged = (_: unknown, status: Kernel.ConnectionStatus) => {
-    if (status === 'connected') {
-      say('');
-      send({ type: 'snapshot' });
-    } else if (comm) say('the connection to the kernel is lost; the last picture is kept');
+    if (status !== 'connected') {
+      if (!comm) return;
+      lost = true;
+      say('the connection to the kernel is lost; the last picture is kept', 'connection lost');
+    } else if (lost) {
+      // The kernel may be another one by now, which does not know the comm: a new one is answered by both.
+      lost = false;
+      if (comm && !comm.isDisposed) comm.close();
+      comm = undefined;
+      attach();
+    }
   };
 
   context.kernelChanged.connect(kernelChanged);
   context.statusChanged.connect(statusChanged);
   context.connectionStatusChanged.connect(connectionChanged);
   const pageVisibility = () => tellVisible();
+  const pageLeaves = () => {
+    if (comm && !comm.isDisposed) comm.close();
+    comm = undefined;
+  };
   document.addEventListener('visibilitychange', pageVisibility);
-  attach(context.session?.kernel);
+  window.addEventListener('pagehide', pageLeaves);
+  attach();
 
   let told = true;
   function tellVisible(): void {
@@ -138,9 +160,9 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
       tellVisible();
     },
     drawn() {
-      if (lastSeq <= lastAck || arrived.length) return;
-      lastAck = lastSeq;
-      send({ type: 'ack', seq: lastSeq });
+      if (arrivals.newest <= lastAck || arrived.length) return;
+      lastAck = arrivals.newest;
+      send({ type: 'ack', seq: lastAck });
     },
     dispose() {
       disposed = true;
@@ -148,6 +170,7 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
       context.statusChanged.disconnect(statusChanged);
       context.connectionStatusChanged.disconnect(connectionChanged);
       document.removeEventListener('visibilitychange', pageVisibility);
+      window.removeEventListener('pagehide', pageLeaves);
       if (comm && !comm.isDisposed) comm.close();
     },
   };

@@ -92,7 +92,8 @@ export function createHeader(store: Store): Header {
       if (store.shown !== undefined) chooser.value = store.shown;
       words(method, run ? [run.info.method.name, ` ${run.info.method.setting}`] : ['']);
       machine.textContent = run ? machineWords(run) : '';
-      state.textContent = store.stale || (run ? stateWords(run) : '');
+      state.textContent = store.stale || (run ? stateWords(run, store.ended.has(run.info.run)) : '');
+      state.title = state.textContent;
       state.hidden = state.textContent === '';
       state.classList.toggle('kvlab-failed', run?.state === 'failed');
       time.hidden = !run;
@@ -149,10 +150,13 @@ function machineWords(run: Run): string {
   return words.join(' · ');
 }
 
-function stateWords(run: Run): string {
+function stateWords(run: Run, ofEarlierKernel: boolean): string {
   const state =
     run.state === 'running' || run.state === 'finished' ? '' : [run.state, run.message].filter(Boolean).join(': ');
-  return [run.info.recorded ? 'recorded' : '', state, run.info.leftOut].filter(Boolean).join(' · ');
+  const earlier = run.state === 'running' ? 'ended with its kernel' : 'of an earlier kernel';
+  return [run.info.recorded ? 'recorded' : '', ofEarlierKernel ? earlier : '', state, run.info.leftOut]
+    .filter(Boolean)
+    .join(' · ');
 }
 
 function slotBoxes(run: Run): HTMLElement[] {

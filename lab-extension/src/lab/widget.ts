@@ -24,15 +24,22 @@ export class LabWidget extends Widget {
       onDrawn: () => this.#connection?.drawn(),
     });
     this.node.append(this.#lab.node);
-    this.#connection = connect(notebook.sessionContext, store, { show: (panel) => this.#lab.show(panel) });
     let sent = '';
-    this.#unsubscribe = subscribe(store, () => {
+    const tellSelection = () => {
       const selection = pointedAt(store);
       const key = JSON.stringify(selection);
       if (key === sent) return;
       sent = key;
       this.#connection.send({ type: 'selection', selection });
+    };
+    this.#connection = connect(notebook.sessionContext, store, {
+      show: (panel) => this.#lab.show(panel),
+      opened: () => {
+        sent = '';
+        tellSelection();
+      },
     });
+    this.#unsubscribe = subscribe(store, tellSelection);
     notebook.disposed.connect(() => this.dispose());
   }
 

@@ -3,6 +3,7 @@ import type { Selection } from 'kvlab/frame';
 import type { Drawable } from '../draw/queue.ts';
 import { readTheme, type Theme } from '../draw/theme.ts';
 import { lockSelection, previewSelection, type Store, shownRun, shownStep } from '../store/store.ts';
+import { saidWhileAway } from './away.ts';
 import { exportChoices } from './export/choices.ts';
 import { createExportMenu } from './export/menu.ts';
 import { type PanelKeys, pressKey } from './keys.ts';
@@ -104,7 +105,7 @@ export function createPanel(
   const draw = () => {
     const start = performance.now();
     const run = shownRun(store);
-    said = drawnOrWhyNot();
+    said = saidWhileAway(drawnOrWhyNot(), store);
     drawnVersion = run?.version ?? -1;
     drawnRun = store.shown;
     subtitle.textContent = said.subtitle;

@@ -18,6 +18,8 @@ export interface Store {
   readonly ended: Set<string>;
   /** Why the picture is not live, in words; empty while it is. */
   stale: string;
+  /** The same in a few words, which each panel shows; empty for a saved run, which is all there is. */
+  away: string;
   readonly listeners: Set<() => void>;
 }
 
@@ -31,6 +33,7 @@ export function createStore(): Store {
     clock: { mode: 'live' },
     ended: new Set(),
     stale: '',
+    away: '',
     listeners: new Set(),
   };
 }

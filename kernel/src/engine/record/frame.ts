@@ -163,6 +163,8 @@ export type PanelMessage =
 export type KernelMessage =
   | FrameHeader
   | { type: 'runs'; runs: RunInfo[] }
+  /** Frames sent to this page so far: said when the newest were not acknowledged, in case they were lost on the way. */
+  | { type: 'sent'; seq: number }
   | { type: 'point'; selection: Selection; panel?: string };
 
 /** One object shared by all panels. */
