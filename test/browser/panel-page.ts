@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { join, normalize } from 'node:path';
+import { decodeFrame, encodeFrame, type Frame } from 'kvlab/frame';
 import { packed, packedFrames } from '../panels/packed-frames.ts';
-import type { RecordedOptions } from '../panels/recorded-run.ts';
+import { type RecordedOptions, recordedRun } from '../panels/recorded-run.ts';
 import { framesOf, type RecordedName, recordedSnapshot } from '../panels/replayed.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -47,12 +48,24 @@ export default globalThis.moduleName;`);
   };
 }
 
-function runFrames({ file, recorded, method, steps, tellings, until }: Record<string, string>): Buffer {
+function runFrames({ file, recorded, method, steps, tellings, until, lean }: Record<string, string>): Buffer {
   if (file) return readFileSync(file);
   if (recorded) return packed(framesOf(recordedSnapshot(recorded as RecordedName), Number(until ?? 1e9)));
   const options: RecordedOptions = { steps: Number(steps ?? 100), tellings: Number(tellings ?? 1) };
   if (method) options.method = method as NonNullable<RecordedOptions['method']>;
-  return packedFrames(options);
+  return lean ? packed(leanFrames(recordedRun(options))) : packedFrames(options);
+}
+
+/** Frames as the recorder sends them: large state columns with every sixteenth step and the last. */
+function* leanFrames(frames: Iterable<Frame>): Generator<Frame> {
+  for (const { header, buffer } of frames) {
+    const columns = decodeFrame(header, buffer);
+    const withState = header.step % 16 === 0 || header.state === 'finished';
+    const kept = Object.entries(columns).filter(
+      ([name, { lane }]) => lane === 'log' || withState || name.startsWith('heavy.top'),
+    );
+    yield encodeFrame(header, Object.fromEntries(kept));
+  }
 }
 
 /** Runs in the page: mounts a lab and feeds it frames up to a step. */

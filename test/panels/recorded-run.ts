@@ -82,7 +82,7 @@ export function* recordedRun(options: RecordedOptions = {}): Generator<Frame> {
         const row = attentionRow(q, head, seen, step);
         mass[q] = row.slice(0, 4).reduce((a, b) => a + b, 0);
         entropy[q] = -row.reduce((sum, a) => sum + (a > 0 ? a * Math.log(a) : 0), 0);
-        const order = [...row.keys()].sort((a, b) => row[b]! - row[a]!).slice(0, topCount);
+        const order = largest(row, topCount);
         order.forEach((p, i) => {
           topPosition[q * topCount + i] = p;
           topShare[q * topCount + i] = row[p]!;
@@ -242,6 +242,19 @@ export function* recordedRun(options: RecordedOptions = {}): Generator<Frame> {
       ),
     };
   }
+}
+
+/** Positions of the largest values, largest first. */
+function largest(values: ArrayLike<number>, count: number): number[] {
+  const best: number[] = [];
+  for (let i = 0; i < values.length; i++) {
+    if (best.length === count && values[i]! <= values[best[count - 1]!]!) continue;
+    let at = best.length;
+    while (at > 0 && values[best[at - 1]!]! < values[i]!) at--;
+    best.splice(at, 0, i);
+    if (best.length > count) best.pop();
+  }
+  return best;
 }
 
 function column(name: ColumnName, shape: number[], data: Column['data']): Columns {

@@ -43,28 +43,16 @@ export interface EvictionDrawing extends MapFit {
 
 /** Encodes the map from the first step up to `step`; later rows stay unborn. */
 export function encodeEviction(run: Run, step: number, head: HeadChoice | undefined, fit: MapFit): EvictionDrawing {
-  const { from, columnBin, rowBin, positions, steps } = fit;
-  const columns = Math.ceil(positions / columnBin);
-  const rows = Math.ceil((steps + 1) / rowBin);
-  const cells = new Uint16Array(columns * rows);
-  const history = head && headHistory(run, head.layer, head.kvHead, 'keys', step + 1);
+  const history = head && historyOf(run, head, step);
   const tokens = logColumn(run, 'token.step')?.rows ?? 0;
   const newest = history?.subarray(step * tokens, (step + 1) * tokens);
-  for (let row = 0; row < rows && row * rowBin <= step; row++) {
-    const at = Math.min(step, row * rowBin + rowBin - 1);
-    const seen = Math.min(tokens, seenAtStep(run, at));
-    const end = Math.min(seen, from + columns * columnBin);
-    for (let position = from; position < end; position++) {
-      const cell = row * columns + Math.floor((position - from) / columnBin);
-      const state = history ? history[at * tokens + position]! : holdingAt(run.survival, position, at);
-      cells[cell] = combined(cells[cell]!, state, history !== undefined);
-    }
-  }
+  const columns = Math.ceil(fit.positions / fit.columnBin);
+  const rows = Math.ceil((fit.steps + 1) / fit.rowBin);
   return {
     ...fit,
     columns,
     rows,
-    cells,
+    cells: history ? headCells(run, step, fit, history) : allCells(run, step, fit),
     most: headCount(run.info),
     zones: run.info.zones.map((name) => ({ name, tone: zoneTone(name, run.info.method.quantizes) })),
     held: run.info.zones.map((_, zone) => newest?.reduce((count, z) => count + (z === zone ? 1 : 0), 0) ?? 0),
@@ -73,10 +61,62 @@ export function encodeEviction(run: Run, step: number, head: HeadChoice | undefi
   };
 }
 
-/** A column of several tokens shows the one that more heads hold; in one head, the one that is held. */
-function combined(cell: number, state: number, oneHead: boolean): number {
-  if (oneHead) return state === gone ? Math.max(cell, cellGone) : cell >= cellHeld ? cell : cellHeld + state;
-  return Math.max(cell, state === 0 ? cellGone : cellHeld + state);
+/** The last map of all heads by run: what was before a step does not change, so only new rows are made. */
+const lastMaps = new WeakMap<Run, { key: string; step: number; cells: Uint16Array }>();
+
+function allCells(run: Run, step: number, fit: MapFit): Uint16Array {
+  const { from, positions, steps, columnBin, rowBin } = fit;
+  const [columns, rows] = [Math.ceil(positions / columnBin), Math.ceil((steps + 1) / rowBin)];
+  const key = [from, columns, rows, columnBin, rowBin].join();
+  const last = lastMaps.get(run);
+  const goesOn = last !== undefined && last.key === key && last.step <= step;
+  const cells = goesOn ? last.cells : new Uint16Array(columns * rows);
+  const { survival } = run;
+  const tokens = logColumn(run, 'token.step')?.rows ?? 0;
+  for (let row = goesOn ? Math.floor(last.step / rowBin) : 0; row < rows && row * rowBin <= step; row++) {
+    const at = Math.min(step, row * rowBin + rowBin - 1);
+    const end = Math.min(tokens, seenAtStep(run, at), from + columns * columnBin);
+    const holding = Math.max(0, Math.min(at, survival.steps - 1)) * survival.stride;
+    cells.fill(cellUnborn, row * columns, (row + 1) * columns);
+    for (let position = from; position < end; position++) {
+      const cell = row * columns + Math.floor((position - from) / columnBin);
+      const held = survival.rows[holding + position]!;
+      cells[cell] = Math.max(cells[cell]!, held === 0 ? cellGone : cellHeld + held);
+    }
+  }
+  lastMaps.set(run, { key, step, cells });
+  return cells;
+}
+
+/** The last history of one head by run: pointing at things must not cost what new data cost. */
+const lastHistories = new WeakMap<Run, { key: string; history: Uint8Array }>();
+
+function historyOf(run: Run, { layer, kvHead }: HeadChoice, step: number): Uint8Array {
+  const key = [run.version, layer, kvHead, step].join();
+  const last = lastHistories.get(run);
+  if (last?.key === key) return last.history;
+  const history = headHistory(run, layer, kvHead, 'keys', step + 1);
+  lastHistories.set(run, { key, history });
+  return history;
+}
+
+function headCells(run: Run, step: number, fit: MapFit, history: Uint8Array): Uint16Array {
+  const { from, positions, steps, columnBin, rowBin } = fit;
+  const [columns, rows] = [Math.ceil(positions / columnBin), Math.ceil((steps + 1) / rowBin)];
+  const cells = new Uint16Array(columns * rows);
+  const tokens = logColumn(run, 'token.step')?.rows ?? 0;
+  for (let row = 0; row < rows && row * rowBin <= step; row++) {
+    const at = Math.min(step, row * rowBin + rowBin - 1);
+    const end = Math.min(tokens, seenAtStep(run, at), from + columns * columnBin);
+    for (let position = from; position < end; position++) {
+      const cell = row * columns + Math.floor((position - from) / columnBin);
+      const state = history[at * tokens + position]!;
+      // A column of several tokens shows the one that is held.
+      if (state === gone) cells[cell] = Math.max(cells[cell]!, cellGone);
+      else if (cells[cell]! < cellHeld) cells[cell] = cellHeld + state;
+    }
+  }
+  return cells;
 }
 
 /** Words worth a label: held by many heads longest, rarely white space or a full stop, never a special token. */
@@ -107,7 +147,7 @@ function recentLength(run: Run, step: number, head: HeadChoice | undefined): num
   const state =
     step === run.step
       ? keys.subarray(row, row + tokens)
-      : headHistory(run, layer, kvHead, 'keys', step + 1).subarray(step * tokens);
+      : historyOf(run, { layer, kvHead }, step).subarray(step * tokens);
   return state.reduce((count, z) => count + (z === zone ? 1 : 0), 0);
 }
 

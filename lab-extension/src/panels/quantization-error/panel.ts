@@ -2,23 +2,16 @@
 import { areaScales, type PlotArea } from '../../draw/axes.ts';
 import { paintCells } from '../../draw/cells.ts';
 import { drawLine, drawLock, drawText } from '../../draw/marks.ts';
-import { createPlot, drawGridLines, flagWords, markToken, within } from '../../draw/plot.ts';
-import { fixed, indexTicks, roundAbove, roundTicks } from '../../draw/scale.ts';
+import { createPlot, flagWords, markToken, within } from '../../draw/plot.ts';
+import { fixed, indexTicks, roundTicks } from '../../draw/scale.ts';
 import type { Rect, Surface } from '../../draw/surface.ts';
 import { rampIndex, type Theme } from '../../draw/theme.ts';
 import type { Run } from '../../store/run.ts';
 import { type Store, selected, shownRun, shownStep } from '../../store/store.ts';
 import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { describeErrors } from './describe.ts';
-import {
-  type ErrorDrawing,
-  type ErrorMap,
-  encodeErrors,
-  errorHistogram,
-  errorLevel,
-  histogramBins,
-  type Part,
-} from './encode.ts';
+import { type ErrorDrawing, type ErrorMap, encodeErrors, errorLevel, histogramBins, type Part } from './encode.ts';
+import { drawHistogram, drawLayers, type LayerMeasure, type SideView, sideAxis, sideViews } from './side.ts';
 
 export const quantizationError: PanelKind = {
   id: 'quantization-error',
@@ -89,7 +82,7 @@ export const quantizationError: PanelKind = {
           return describeErrors(run, step, drawing, position);
         }
         const shown: Part[] = wide ? ['keys', 'values'] : [tab];
-        areas = layoutAreas(surface, drawing, shown, side);
+        areas = layoutAreas(surface, drawing, plannedTokens(run, drawing), shown, side);
         plot.areas(areas, theme);
         for (const [i, part] of shown.entries()) {
           drawChannels(surface, theme, run, drawing, part, areas[i * 2]!);
@@ -121,18 +114,20 @@ export const quantizationError: PanelKind = {
   },
 };
 
-type LayerMeasure = keyof ErrorDrawing['byLayer'];
-type SideView = Exclude<LayerMeasure, 'meanSquaredError'> | 'histogram';
-/** What can stand beside the maps. */
-const sideViews: Readonly<Record<SideView, { title: string; unit: string }>> = {
-  snrDb: { title: 'Signal to error', unit: 'dB' },
-  cosine: { title: 'Cosine', unit: '' },
-  maxAbs: { title: 'Largest error', unit: '' },
-  histogram: { title: 'Histogram', unit: 'share' },
-};
+/** Tokens on the axis: those that will be written while the run goes on, so that the axis stands still. */
+function plannedTokens(run: Run, { tokens }: ErrorDrawing): number {
+  const going = run.state === 'running' || run.state === 'paused';
+  return Math.max(tokens.keys.columns, going ? run.info.promptLength + run.info.maxTokens : 0);
+}
 
 /** For each part a map of channels above a map of tokens, then the dots by layer. */
-function layoutAreas(surface: Surface, drawing: ErrorDrawing, shown: readonly Part[], side: SideView): PlotArea[] {
+function layoutAreas(
+  surface: Surface,
+  drawing: ErrorDrawing,
+  tokens: number,
+  shown: readonly Part[],
+  side: SideView,
+): PlotArea[] {
   const dotWidth = surface.width >= 420 ? 124 : 0;
   const gap = 30;
   const left = 28;
@@ -149,7 +144,6 @@ function layoutAreas(surface: Surface, drawing: ErrorDrawing, shown: readonly Pa
   });
   const areas = shown.flatMap((part, i): PlotArea[] => {
     const x = left + i * (width + gap);
-    const tokens = drawing.tokens[part].columns;
     return [
       {
         rect: { x, y: top, width, height },
@@ -178,20 +172,17 @@ function layoutAreas(surface: Surface, drawing: ErrorDrawing, shown: readonly Pa
   return [...areas, { rect, x, y: { range: [0, histogramBins], ticks: ends, labels } }];
 }
 
-function sideAxis(drawing: ErrorDrawing, side: SideView): PlotArea['x'] {
-  if (side === 'histogram') return { range: [0, 0.5], ticks: [0, 0.25, 0.5], labels: ['0', '25 %', '50 %'] };
-  const { keys, values } = drawing.byLayer[side];
-  const known = [...keys, ...values].filter(Number.isFinite);
-  if (side === 'cosine') {
-    const low = Math.floor(Math.min(0.99, ...known) * 50) / 50;
-    return { range: [low, 1], ticks: [low, (low + 1) / 2, 1], labels: [low, (low + 1) / 2, 1].map((v) => fixed(v, 2)) };
-  }
-  const most = roundAbove(Math.max(side === 'snrDb' ? 1 : 0, ...known));
-  return { range: [0, most], ticks: roundTicks([0, most], 3) };
-}
+/** Colours by the map and the ends of the ramp that they were made from. */
+const colours = new WeakMap<ErrorMap, { key: number; words: Uint32Array }>();
 
 function paintMap(surface: Surface, theme: Theme, drawing: ErrorDrawing, map: ErrorMap, rect: Rect): void {
-  const words = Uint32Array.from(map.values, (error) => theme.ramp[rampIndex(errorLevel(drawing, error))]!);
+  const painted = colours.get(map);
+  const key = theme.ramp[0]! * 1e6 + theme.ramp[255]!;
+  const words =
+    painted?.key === key
+      ? painted.words
+      : Uint32Array.from(map.values, (error) => theme.ramp[rampIndex(errorLevel(drawing, error))]!);
+  colours.set(map, { key, words });
   paintCells(surface, rect, map.columns, drawing.layers, words);
   surface.context.strokeStyle = theme.rule;
   surface.context.lineWidth = 1;
@@ -262,7 +253,7 @@ function drawTokens(
   const { rect } = area;
   const { x } = areaScales(area);
   const map = drawing.tokens[part];
-  paintMap(surface, theme, drawing, map, rect);
+  paintMap(surface, theme, drawing, map, { ...rect, width: x(map.columns) - rect.x });
   drawText(surface, theme, 'by token', rect.x, rect.y - 10, { colour: theme.ink });
   const exact = firstExact(map, drawing.layers);
   const words = 'exact';
@@ -285,100 +276,4 @@ function firstExact(map: ErrorMap, layers: number): number {
     for (let layer = 0; layer < layers; layer++)
       if (map.values[layer * map.columns + position]! > 0) return position + 1;
   return 0;
-}
-
-/** Shares of tokens by error, keys as a full line, values as a dashed one; of the selected layer, or of all. */
-function drawHistogram(
-  surface: Surface,
-  theme: Theme,
-  drawing: ErrorDrawing,
-  area: PlotArea,
-  layer: number | undefined,
-): void {
-  const { x, y } = areaScales(area);
-  const shares = errorHistogram(drawing, layer);
-  sideTitle(surface, theme, area, `RMS error, ${layer === undefined ? 'all layers' : `layer ${layer}`}`, '');
-  drawGridLines(surface, theme, area, { x, y }, 'x');
-  for (const [part, dash] of [
-    ['keys', []],
-    ['values', [4, 3]],
-  ] as const) {
-    const line: [number, number][] = [[x(0), y(0)]];
-    for (const [bin, share] of shares[part].entries())
-      line.push([x(Math.min(0.5, share)), y(bin)], [x(Math.min(0.5, share)), y(bin + 1)]);
-    drawLine(surface, [...line, [x(0), y(histogramBins)]], { colour: theme.ink, width: 1.5, dash: [...dash] });
-  }
-  const key = area.rect.y - 12;
-  for (const [at, text, dash] of [
-    [0, 'K', []],
-    [46, 'V', [4, 3]],
-  ] as const) {
-    drawLine(
-      surface,
-      [
-        [area.rect.x + at, key],
-        [area.rect.x + at + 18, key],
-      ],
-      { colour: theme.ink, width: 1.5, dash: [...dash] },
-    );
-    drawText(surface, theme, text, area.rect.x + at + 23, key, { colour: theme.ink });
-  }
-}
-
-function sideTitle(surface: Surface, theme: Theme, { rect }: PlotArea, title: string, unit: string): void {
-  drawText(surface, theme, title, rect.x - 22, 8, { bold: true, colour: theme.ink });
-  drawText(surface, theme, unit, rect.x + rect.width, 8, { align: 'right', colour: theme.ink3 });
-}
-
-/** A dot for keys and one for values in each layer. */
-function drawLayers(
-  surface: Surface,
-  theme: Theme,
-  drawing: ErrorDrawing,
-  area: PlotArea,
-  measure: LayerMeasure,
-): void {
-  const { rect } = area;
-  const { x, y } = areaScales(area);
-  const { context } = surface;
-  const { title, unit } = sideViews[measure as SideView];
-  sideTitle(surface, theme, area, title, unit);
-  drawGridLines(surface, theme, area, { x, y }, 'x');
-  const dot = (value: number, layer: number, filled: boolean) => {
-    if (!Number.isFinite(value)) return;
-    context.beginPath();
-    context.arc(x(value), y(layer + 0.5), 3, 0, 7);
-    context.fillStyle = filled ? theme.ink : theme.paper;
-    context.fill();
-    context.strokeStyle = theme.ink;
-    context.lineWidth = 1.2;
-    context.stroke();
-  };
-  for (let layer = 0; layer < drawing.layers; layer++) {
-    const [keys, values] = [drawing.byLayer[measure].keys[layer]!, drawing.byLayer[measure].values[layer]!];
-    drawLine(
-      surface,
-      [
-        [x(keys), y(layer + 0.5)],
-        [x(values), y(layer + 0.5)],
-      ],
-      { colour: theme.rule2 },
-    );
-    dot(keys, layer, true);
-    dot(values, layer, false);
-  }
-  const key = rect.y - 12;
-  for (const [at, text, filled] of [
-    [rect.x + 4, 'V', false],
-    [rect.x + 34, 'K', true],
-  ] as const) {
-    context.beginPath();
-    context.arc(at, key, 3, 0, 7);
-    context.fillStyle = filled ? theme.ink : theme.paper;
-    context.fill();
-    context.strokeStyle = theme.ink;
-    context.lineWidth = 1.2;
-    context.stroke();
-    drawText(surface, theme, text, at + 7, key, { colour: theme.ink });
-  }
 }
