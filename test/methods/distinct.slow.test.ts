@@ -58,9 +58,9 @@ test('no two methods keep the same and say the same on every fixture run', async
     { prompt: tinyIds.slice(0, 60), steps: 12, keep: 0.6 },
     { prompt: tinyIds.slice(100, 140), steps: 6, keep: 0.7 },
   ];
-  const found = [];
+  const found: { name: string; outcomes: Awaited<ReturnType<typeof outcome>>[] }[] = [];
   for (const [name, factory] of lists) {
-    const outcomes = [];
+    const outcomes: Awaited<ReturnType<typeof outcome>>[] = [];
     for (const { prompt, steps, keep } of runs)
       outcomes.push(await outcome(settingOf(name, factory, keep), prompt, steps));
     found.push({ name, outcomes });
