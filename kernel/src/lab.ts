@@ -11,6 +11,7 @@ import {
 } from './engine/evaluate/evaluate.ts';
 import { type FitOptions, fittedFor } from './engine/fit/fitted.ts';
 import { type LoadOptions, loadModel, type Model } from './engine/model/load.ts';
+import { type CheckOptions, type CheckReport, checkOperator } from './engine/operate/check.ts';
 import { type AnyOperator, createOperate, createOps, type OperateOptions, type Ops } from './engine/operate/operate.ts';
 import type { OperatorInput } from './engine/operate/value.ts';
 import type { Frame, PanelMessage, RunInfo, Selection } from './engine/record/frame.ts';
@@ -260,6 +261,11 @@ export const lab = {
     params?: Record<string, number | string | boolean>,
     options?: OperateOptions,
   ) => createOperate(await eagerRuntime())(operator, inputs, params, options),
+  /** Checks an operator: its example, and its graph against its reference on random shapes. Throws where they differ. */
+  check: async (operator: AnyOperator, options?: CheckOptions): Promise<CheckReport> => {
+    const report = await checkOperator(createOperate(await eagerRuntime()), operator, options);
+    return shown(report, () => report.text);
+  },
   /** Opens the lab beside the notebook, or one panel of it. */
   show(panel?: string): void {
     const now = listen();
