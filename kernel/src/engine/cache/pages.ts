@@ -96,13 +96,15 @@ export function pageOfEntries(
   table: Table,
   segmentOf: Int32Array,
 ): { page: Int32Array; inPages: number } {
-  const byName = new Map(Array.from(pages.segment.subarray(0, pages.count), (segment, page) => [segment, page]));
+  const last = pages.count ? pages.segment[pages.count - 1]! : -1;
+  const byName = new Int32Array(last + 1).fill(-1);
+  for (let p = 0; p < pages.count; p++) byName[pages.segment[p]!] = p;
   const page = new Int32Array(table.count).fill(-1);
   let inPages = 0;
   for (let e = 0; e < table.count; e++) {
     if (table.zone.keys[e] !== zone) continue;
-    const found = byName.get(segmentOf[table.position[e]!]!);
-    if (found === undefined) continue;
+    const found = byName[segmentOf[table.position[e]!]!] ?? -1;
+    if (found < 0) continue;
     page[e] = found;
     inPages++;
   }

@@ -64,12 +64,15 @@ export async function readLayer(cache: CacheLayer, moment: ReadMoment): Promise<
     out.zones.push({ zone, choices });
     for (const [h, head] of zone.heads.entries()) {
       const { page } = pages[h]!;
-      const chosen = new Set(choices[h]!.pages);
-      page.forEach((p, e) => {
-        if (p >= 0 && !chosen.has(p)) skipped[h]![e] = 1;
-      });
-      const entriesOf = new Map([...chosen].map((p) => [p, [] as number[]]));
-      for (const [e, p] of page.entries()) entriesOf.get(p)?.push(e);
+      const chosen = choices[h]!.pages;
+      const entriesOf = new Map(chosen.map((p) => [p, [] as number[]]));
+      for (let e = 0; e < page.length; e++) {
+        const p = page[e]!;
+        if (p < 0) continue;
+        const entries = entriesOf.get(p);
+        if (entries) entries.push(e);
+        else skipped[h]![e] = 1;
+      }
       const brought = zone.place.tier === 'host' ? await bring(cache, zone, h, entriesOf, moment) : undefined;
       for (const [p, rows] of brought ?? [])
         for (const e of entriesOf.get(p)!)
@@ -81,9 +84,17 @@ export async function readLayer(cache: CacheLayer, moment: ReadMoment): Promise<
     }
   }
   if (skipped.every((list) => !list.includes(1)) && copies.every(({ size }) => size === 0)) return out;
-  const origin = skipped.map((list) => Int32Array.from(list.keys()).filter((e) => !list[e]));
+  const origin = skipped.map(unskipped);
   out.reading = readingOf(cache, origin, (h, e) => copies[h]!.get(e));
   return out;
+}
+
+/** Entries that are not skipped. */
+function unskipped(skipped: Uint8Array): Int32Array {
+  const out = new Int32Array(skipped.length);
+  let n = 0;
+  for (let e = 0; e < skipped.length; e++) if (!skipped[e]) out[n++] = e;
+  return out.subarray(0, n);
 }
 
 /** Copies on the device of the chosen pages: from the pool, from the host, or from the file by way of the host. */

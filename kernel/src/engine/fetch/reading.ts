@@ -52,7 +52,7 @@ function sameRows(store: Store, tables: readonly Table[], part: Part, index: num
   return { ...store, entry };
 }
 
-/** Buffers with the rows of these entries alone, in whole batches. */
+/** Buffers with the rows of these entries alone, in whole batches. Batches that lie behind each other are copied at once. */
 function copiedRows(
   layer: CacheLayer,
   store: Store,
@@ -67,47 +67,58 @@ function copiedRows(
   const out = createStore(part, encoding, anchored, kvHeads, headSize);
   Object.assign(out, { registers: store.registers, learnt: store.learnt });
   const batches = tables.map((table, h) => batchesOf(table, part, index, grain, (e) => elsewhere(h, origin[h]![e]!)));
-  reserve(
-    out,
-    batches.map(({ size }) => size * grain),
-    () => {},
-  );
-  for (const [h, table] of tables.entries())
-    for (const entries of batches[h]!.values()) {
-      const start = takeSlot(out, h);
-      const first = elsewhere(h, origin[h]![entries[0]!]!);
-      const old = layer.tables[h]!.slot[part][origin[h]![entries[0]!]!]!;
+  const counts = batches.map((list) => list.length * grain);
+  reserve(out, counts, () => {});
+  for (const [h, table] of tables.entries()) {
+    const list = batches[h]!;
+    for (let i = 0; i < list.length; ) {
+      const { rows, at } = list[i]!;
+      let n = 1;
+      while (i + n < list.length && list[i + n]!.rows === rows && list[i + n]!.at === at + n) n++;
+      const to = Array.from({ length: n }, () => takeSlot(out, h));
+      // Free slots are handed out in order, as long as nothing was given back.
       for (const [name, view] of out.codes) {
         const code = encoding.codes[name]!;
         const width = codeWidth(code, headSize) * (code.per === 'entry' ? grain : 1);
-        const from = (first ? first.at : Math.floor(old / grain)) * width;
-        const rows = first ? first.rows.codes[part].get(name)! : store.codes.get(name)![h]!;
-        view[h]!.set(rows.subarray(from, from + width) as never, Math.floor(start / grain) * width);
+        const source = (rows?.codes[part].get(name) ?? store.codes.get(name)![h]!).subarray(
+          at * width,
+          (at + n) * width,
+        );
+        view[h]!.set(source as never, (to[0]! / grain) * width);
       }
-      for (const e of entries) {
-        const slot = start + (first ? 0 : layer.tables[h]!.slot[part][origin[h]![e]!]! % grain);
-        table.slot[part][e] = slot;
-        occupy(out, h, slot, e, table.weight[e]!);
-      }
+      for (let b = 0; b < n; b++)
+        for (const e of list[i + b]!.entries) {
+          const slot = to[b]! + (rows ? 0 : layer.tables[h]!.slot[part][origin[h]![e]!]! % grain);
+          table.slot[part][e] = slot;
+          occupy(out, h, slot, e, table.weight[e]!);
+        }
+      i += n;
     }
+  }
   return out;
 }
 
-/** Entries of a store that are written together: by batch, or each by itself. */
+/** Entries of a store that are written together: where their rows begin, in batches, and of what page if they lie elsewhere. */
 function batchesOf(
   { count, store, slot }: Table,
   part: Part,
   index: number,
   grain: number,
-  elsewhere: (entry: number) => unknown,
-): Map<number, number[]> {
-  const out = new Map<number, number[]>();
+  elsewhere: (entry: number) => { rows: PageRows; at: number } | undefined,
+): { rows?: PageRows; at: number; entries: number[] }[] {
+  const out: { rows?: PageRows; at: number; entries: number[] }[] = [];
+  const batches = new Map<number, number[]>();
   for (let e = 0; e < count; e++) {
     if (store[part][e] !== index) continue;
-    const batch = elsewhere(e) ? -1 - e : Math.floor(slot[part][e]! / grain);
-    const list = out.get(batch);
-    if (list) list.push(e);
-    else out.set(batch, [e]);
+    const away = elsewhere(e);
+    const at = away ? away.at : Math.floor(slot[part][e]! / grain);
+    const known = away || grain === 1 ? undefined : batches.get(at);
+    if (known) known.push(e);
+    else {
+      const entries = [e];
+      if (!away && grain > 1) batches.set(at, entries);
+      out.push({ rows: away?.rows, at, entries });
+    }
   }
   return out;
 }
