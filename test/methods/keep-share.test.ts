@@ -91,7 +91,7 @@ test('the share is a mean: pyramidKV holds more in early layers, adaKV more in s
     await feedPrompt(sequence, prompt, { chunk: 16 });
     return sequence.layers.map(({ tables }) => tables.map(({ count }) => count));
   };
-  const pyramid = await counts(methods.pyramidKV({ keep: 0.3, ...vote }));
+  const pyramid = await counts(methods.pyramidKV({ keep: 0.3, steepness: 4, ...vote }));
   assert.ok(pyramid[0]![0]! > pyramid[1]![0]!);
   assert.ok(pyramid.every((layer) => new Set(layer).size === 1));
   const ada = await counts(methods.adaKV({ keep: 0.3, ...vote }));
