@@ -64,6 +64,7 @@ function openHub(limit?: number) {
           at: performance.now(),
           frame: buffer && { header: message as FrameHeader, buffer },
         }),
+      methods: () => undefined,
       forward: (message) => forwarded.push(message),
       notice: (text) => notices.push(text),
     },

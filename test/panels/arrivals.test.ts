@@ -36,6 +36,7 @@ function lossyPage(loses: (header: FrameHeader) => boolean) {
         hub.message('page', { type: 'ack', seq: arrivals.newest });
       });
     },
+    methods() {},
     forward() {},
     notice() {},
   });

@@ -33,6 +33,16 @@ export function createComms({ session, runner, parentOf, notice }: Parts): Comms
   const hub: Hub = createHub({
     send: (comm_id, message, buffer) =>
       session.publish('comm_msg', { comm_id, data: message }, { buffers: buffer ? [new Uint8Array(buffer)] : [] }),
+    methods(comm_id) {
+      // Loaded when it is asked for: the library of methods is not needed to run cells.
+      import('../engine/record/forms.ts').then(
+        ({ methodForms }) => {
+          const data = { type: 'methods', methods: methodForms() };
+          session.publish('comm_msg', { comm_id, data });
+        },
+        (error: unknown) => notice(`panels: the list of methods could not be made: ${String(error)}\n`),
+      );
+    },
     forward: (message) => runner.send({ type: 'panel', message }),
     notice,
   });

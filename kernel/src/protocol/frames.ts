@@ -29,6 +29,8 @@ interface Client {
 
 export interface HubEvents {
   send(comm: string, message: KernelMessage, buffer?: ArrayBuffer): void;
+  /** A page asks which methods there are. */
+  methods(comm: string): void;
   /** A panel asks for something that only the library can do. */
   forward(message: PanelMessage): void;
   /** Something was dropped; says what. */
@@ -194,6 +196,8 @@ export function createHub(events: HubEvents, limit = hubLimit): Hub {
         case 'resume':
           client.hidden = false;
           return serve();
+        case 'methods':
+          return events.methods(comm);
         default:
           return events.forward(message);
       }

@@ -157,7 +157,9 @@ export type PanelMessage =
   | { type: 'resume' }
   | { type: 'control'; run: string; action: 'pause' | 'step' | 'continue' | 'stop' }
   /** What the user points at, for `lab.selection()`. */
-  | { type: 'selection'; selection: Selection };
+  | { type: 'selection'; selection: Selection }
+  /** Which methods are there, and which options do they take? Answered while a cell runs, too. */
+  | { type: 'methods' };
 
 /** What a kernel message on the comm can be besides a frame. */
 export type KernelMessage =
@@ -165,7 +167,33 @@ export type KernelMessage =
   | { type: 'runs'; runs: RunInfo[] }
   /** Frames sent to this page so far: said when the newest were not acknowledged, in case they were lost on the way. */
   | { type: 'sent'; seq: number }
-  | { type: 'point'; selection: Selection; panel?: string };
+  | { type: 'point'; selection: Selection; panel?: string }
+  | { type: 'methods'; methods: MethodForm[] };
+
+/** A method as a form: made from its declaration. */
+export interface MethodForm {
+  /** How a cell calls it: `methods.h2o`. */
+  call: string;
+  name: string;
+  paper: string;
+  departures: readonly string[];
+  fields: readonly FormField[];
+  /** The eight slots with all options at their defaults. */
+  slots: RunInfo['method']['slots'];
+}
+
+/** One option of a method. A budget (`keep`) has no default: without it the method's own amounts hold. */
+export interface FormField {
+  name: string;
+  type: 'number' | 'choice' | 'flag' | 'text';
+  default?: string | number | boolean;
+  min?: number;
+  max?: number;
+  integer?: boolean;
+  unit: string;
+  note: string;
+  choices?: readonly string[];
+}
 
 /** One object shared by all panels. */
 export interface Selection {

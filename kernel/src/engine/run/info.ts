@@ -1,9 +1,10 @@
 /** What panels are told of a run before it starts. */
-import { type Method, methods, operators } from '@kvlab/ops';
+import { type Method, methods } from '@kvlab/ops';
 import { usualLinks } from '../cache/traffic.ts';
 import type { ChatMessage } from '../model/chat.ts';
 import type { Model } from '../model/load.ts';
-import type { RunInfo, SlotName } from '../record/frame.ts';
+import type { RunInfo } from '../record/frame.ts';
+import { slotsOf } from '../record/slots.ts';
 import type { Prompt } from './prompt.ts';
 import type { Sampler } from './sampler.ts';
 import type { Sequence } from './sequence.ts';
@@ -33,7 +34,7 @@ export function runInfo(
       setting: method.setting,
       paper: method.paper,
       ...callOf(method),
-      slots: method.slots.map((slot) => ({ ...slot, ...fileOf(method, slot.slot) })),
+      slots: slotsOf(method),
       quantizes: method.zones.some(
         (zone) => !method.encodingOf(zone, 'keys').exact || !method.encodingOf(zone, 'values').exact,
       ),
@@ -72,24 +73,4 @@ function callOf({ name, options }: Method): { call?: string; options: Record<str
     return { options: plain };
   const words = given.map(([option, value]) => `${option}: ${JSON.stringify(value)}`).join(', ');
   return { call: `methods.${key}(${words ? `{ ${words} }` : ''})`, options: plain };
-}
-
-/** The file of the operator that fills a slot; none for an operator that a cell declared. */
-function fileOf(method: Method, slot: SlotName): { file?: string } {
-  const bound = slot === 'encode' ? loudEncoding(method) : method.declaration[slot];
-  if (!bound || bound.neutral) return {};
-  // Not every slot is filled by an operator with a graph of its own.
-  const { kind, name } = ((bound as { operator?: unknown }).operator ?? {}) as { kind?: string; name?: string };
-  if (!kind || !name) return {};
-  const listed = Object.values(operators).map((own) => ('definition' in own ? own.definition : own));
-  if ((kind === 'score' || kind === 'compensate') && !listed.some((own) => own.name === name)) return {};
-  // Selections are put together in one file, whichever rules they take.
-  return { file: `ops/${kind}/${kind === 'select' ? 'zones' : name}.ts` };
-}
-
-function loudEncoding(method: Method) {
-  return method.zones
-    .slice(1)
-    .flatMap((zone) => [method.encodingOf(zone, 'keys'), method.encodingOf(zone, 'values')])
-    .find((encoding) => !encoding.neutral);
 }
