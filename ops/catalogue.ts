@@ -3,6 +3,7 @@
 import { tiledOperator } from './attend/tiled.ts';
 import { unifiedMaxOperator } from './attend/unified-max.ts';
 import { meanEntryOperator } from './compensate/mean-entry.ts';
+import { mergeSimilarOperator } from './compensate/merge-similar.ts';
 import { balanceOperator } from './encode/balance.ts';
 import { bitPlanesOperator } from './encode/bit-planes.ts';
 import { blockFloatOperator } from './encode/block-float.ts';
@@ -23,6 +24,7 @@ import { bipolarInt } from './methods/bipolar-int.ts';
 import { chunkKV } from './methods/chunkkv.ts';
 import { criticPorag } from './methods/critic-porag.ts';
 import { cur } from './methods/cur.ts';
+import { d2o } from './methods/d2o.ts';
 import { duoAttention } from './methods/duoattention.ts';
 import { expectedAttention as expectedAttentionMethod } from './methods/expected-attention.ts';
 import { flashAttention } from './methods/flashattention.ts';
@@ -107,6 +109,7 @@ export const operators = {
   retainingHead: retainingHeadOperator,
   localMass,
   meanEntry: meanEntryOperator,
+  mergeSimilar: mergeSimilarOperator,
   quant: quantOperator,
   balance: balanceOperator,
   channelScale: channelScaleOperator,
@@ -153,6 +156,7 @@ export const methods = {
   duoAttention,
   gemFilter,
   specKV,
+  d2o,
   mikv,
   gear,
   zipCache,

@@ -29,4 +29,6 @@ export interface Allocation extends Bound {
   readonly reads?: 'scores' | 'pressure';
   /** A head is left alone until it holds this many entries more than its amounts; then it is cut down to them. */
   readonly burst?: number;
+  /** What it gave at the end of the prompt holds from then on. */
+  readonly settles?: boolean;
 }

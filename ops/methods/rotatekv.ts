@@ -1,5 +1,5 @@
 /** RotateKV: rotated across heads before rotary and put in order, two bits suffice; tokens with massive numbers stay exact. */
-import { uniform } from '../allocate/uniform.ts';
+import { everything } from '../allocate/everything.ts';
 import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
 import { hadamard } from '../encode/hadamard.ts';
@@ -24,8 +24,8 @@ export const rotateKV = method(
     return {
       when: ['prompt', 'step'],
       score: hiddenOutliers(),
-      allocate: uniform({ pivots: o.pivots }),
-      select: zones({ pivots: once(top), body: rest }),
+      allocate: everything,
+      select: zones({ pivots: once(top(o.pivots)), body: rest }),
       compensate: nothing,
       encode: { keys: pipe(beforeRotary, exact), body: { keys, values: pipe(hadamard(), few) } },
       place: oneTier,

@@ -145,7 +145,16 @@ export function keptAttention(model: Model): KeptAttention {
       },
     },
     observe: (sequence) => ({
-      event() {},
+      event({ kind, layer, kvHead, position, into }) {
+        if (kind !== 'merge') return;
+        const at = (where: number) => held[layer]![kvHead]!.find((row) => row.position === where)!;
+        at(into).received += at(position).received;
+      },
+      merged({ layer, kvHead, part, position, row: found }) {
+        const row = held[layer]![kvHead]!.find((r) => r.position === position)!;
+        if (part === 'values') row.value = rowOf(found, 0);
+        else Object.assign(row, { key: rowOf(found, 0), turned: sequence.layers[0]!.shape.rotated });
+      },
       layer: (view) => attend(sequence, view, view.position.length > 1 ? windowsOf(sequence) : undefined),
       written({ layer, kvHead, part, positions, restored }) {
         const { rotated } = sequence.layers[0]!.shape;

@@ -208,6 +208,7 @@ const written: readonly Setting[] = [
     idle: kivi({ bits: 4, residual: 512 }),
   },
   { name: 'KIVI, 3 bits, odd residual', method: kivi({ bits: 3, group: 8, residual: 13 }) },
+  { name: 'D2O', method: methods.d2o({ keep: 0.4, untouched: [] }), idle: methods.d2o({ keep: 1, untouched: [] }) },
   { name: 'MiKV', method: methods.mikv({ recent: 4 }), idle: methods.mikv({ recent: 1000 }) },
   { name: 'GEAR', method: methods.gear({ block: 8 }), idle: methods.gear({ block: 128 }) },
   { name: 'ZipCache', method: methods.zipCache({ group: 8, every: 3 }), idle: methods.zipCache({ group: 1024 }) },

@@ -46,9 +46,18 @@ const encoding = [
 test('every selection method understands keep, and its amounts meet it', () => {
   // GemFilter's total is the length of the prompt that its pass leaves: test/engine/passes.test.ts. A gate is fitted to its
   // share: test/methods/attention-gate.
-  const others = ['full', 'kivi', 'razorAttention', 'duoAttention', 'gemFilter', 'attentionGate', 'vAttention', 'quest', 'infLLM'].concat(
-    encoding,
-  );
+  const others = [
+    'full',
+    'kivi',
+    'razorAttention',
+    'duoAttention',
+    'gemFilter',
+    'attentionGate',
+    'vAttention',
+    'd2o',
+    'quest',
+    'infLLM',
+  ].concat(encoding);
   const selecting = Object.entries(methods).filter(([name]) => !others.includes(name));
   for (const [name, factory] of selecting) {
     const method = (factory as unknown as MethodFactory<object>)({ keep: 0.5 });

@@ -85,7 +85,7 @@ function replayed(recorder: Recorder, sequence: Sequence, birthZone: number): Ma
     assert.ok(zones, `event ${i} is about ${name}, which is not held`);
     const which = eventParts[part![i]!]!;
     const concerned = which === 'both' ? [0, 1] : [eventParts.indexOf(which)];
-    const leaves = eventKinds[kind![i]!] === 'leave';
+    const leaves = ['leave', 'merge'].includes(eventKinds[kind![i]!]!);
     // An entry leaves whole, and is said to leave the zone of its key.
     for (const p of leaves ? [0] : concerned)
       assert.equal(zones[p], from![i], `event ${i} about ${name} comes from another zone`);

@@ -6,7 +6,7 @@ import { inTimeOrder } from '../cache/table.ts';
 import { fittedInputs } from '../fit/inputs.ts';
 import { isColumn, keptAs } from '../keep/parts.ts';
 import type { Tensor } from '../runtime/tensor.ts';
-import type { Form, SplicedScore } from './form.ts';
+import { type Form, readsHidden, type SplicedScore } from './form.ts';
 import { port } from './graph.ts';
 import type { RotaryTable } from './rotary.ts';
 import { takenFeeds } from './taken.ts';
@@ -25,6 +25,8 @@ export interface Queries {
   passed?: { fresh: readonly Uint8Array[]; held: readonly Uint8Array[] };
   /** What fits gave. */
   fitted?: Fitted;
+  /** Normed input of the projection [Q, X], where a score reads it. */
+  hidden?: Float32Array;
   /** States of scores that belong to no entry, of this layer. */
   registers?: ReadonlyMap<string, Float32Array>;
   /** Facts for inputs that are made from positions and the moment. */
@@ -118,6 +120,7 @@ export function attendFeeds(layer: CacheLayer, form: Form, x: Queries, rotary: R
           store.capacity[heads[0]!]!,
         );
     });
+    if (form.scores.some(readsHidden) && x.hidden) feeds[name('hidden')] = f32(x.hidden, Q, x.hidden.length / Q);
     for (const [input, tensor] of Object.entries(takenFeeds(form, heads, x))) feeds[name(input)] = tensor;
     for (const spliced of form.scores) Object.assign(feeds, scoreFeeds(layer, form, spliced, heads, x, name));
   });

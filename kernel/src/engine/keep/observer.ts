@@ -31,4 +31,6 @@ export interface WrittenRows {
 export interface Observer {
   event(event: CacheEvent): void;
   written(rows: WrittenRows): void;
+  /** A row that stays has taken in others. */
+  merged?(row: { layer: number; kvHead: number; part: Part; position: number; row: Float32Array }): void;
 }

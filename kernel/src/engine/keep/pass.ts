@@ -14,6 +14,7 @@ import {
 import { type CacheLayer, compact, evict, parts } from '../cache/layer.ts';
 import { inTimeOrder, type Table } from '../cache/table.ts';
 import type { Encoder } from './encoder.ts';
+import { type Leaving, mergeLeaving, merges } from './merge.ts';
 import { type Move, moveRows } from './moves.ts';
 import type { CacheEvent, Observer } from './observer.ts';
 import { checkScore, type ScoreFacts, scoreHeld } from './score.ts';
@@ -29,6 +30,8 @@ export interface KeepMoment {
   pressure?: number;
   /** Segments of the text so far, for methods that cut it. */
   segments?: readonly Segment[];
+  /** What operators remember of a layer, no entry of it in particular. */
+  registers?: (layer: number) => Map<string, Float32Array>;
   /** What scores of held entries may read; methods without such a score need none. */
   facts?: ScoreFacts;
 }
@@ -127,13 +130,17 @@ export async function keepPass(
   now: KeepMoment,
   encoder: Encoder,
   observer?: Observer,
-): Promise<void> {
-  const { select, allocate, score } = method.declaration;
+): Promise<Allocated> {
+  const { select, allocate, score, compensate } = method.declaration;
   for (const [l, layer] of layers.entries()) await scoreHeld(score, layer, l, now.facts, now);
   if (select.keys.some(({ rule }) => rule.needsScore)) checkScores(score, layers);
-  const amounts = allocate.reads ? allocateNow(method, layers, allocated, now) : allocated;
+  const settled = allocate.settles && now.seen > now.promptLength;
+  const amounts = allocate.reads && !settled ? allocateNow(method, layers, allocated, now) : allocated;
   const moves = new Map<string, Move[]>();
-  const leaving: { layer: CacheLayer; layerIndex: number; kvHead: number; entries: number[] }[] = [];
+  const leaving: Leaving[] = [];
+  const goodbyes: CacheEvent[] = [];
+  // Into which position each of those that leave went, in the same order.
+  const takers: number[] = [];
   for (const [l, layer] of layers.entries()) {
     layer.tables.forEach((table, h) => {
       const head = l * layer.shape.kvHeads + h;
@@ -147,7 +154,7 @@ export async function keepPass(
       if (values !== keys) checkBothLeave(method, table, keys, values);
       if (gone.length) {
         leaving.push({ layer, layerIndex: l, kvHead: h, entries: gone });
-        if (observer) for (const e of gone) observer.event(leaveEvent(method, table, l, h, e, columnOf(table)));
+        if (observer) for (const e of gone) goodbyes.push(leaveEvent(method, table, l, h, e, columnOf(table)));
       }
       collectMoves(layer, l, h, { keys, values }, select.keys === select.values, moves, observer);
     });
@@ -159,6 +166,16 @@ export async function keepPass(
       standIns.push({ ...one, layerIndex });
     }
   for (const group of moves.values()) await moveRows(group, encoder, observer);
+  if (merges(compensate))
+    for (const one of leaving) {
+      const registers = now.registers?.(one.layerIndex) ?? new Map();
+      const into = await mergeLeaving({ compensate, score }, one, registers, now.facts?.operate, observer);
+      for (const e of one.entries) takers.push(into.get(e) ?? -1);
+    }
+  goodbyes.forEach((event, i) => {
+    const into = takers[i] ?? -1;
+    observer?.event(into < 0 ? event : { ...event, kind: 'merge', into });
+  });
   // From the highest index down: the entry that fills the gap is one that stays.
   for (const { layer, kvHead, entries } of leaving) for (const e of entries.reverse()) evict(layer, kvHead, e);
   for (const one of standIns) {
@@ -166,6 +183,7 @@ export async function keepPass(
     observer?.event(enterEvent(one.layerIndex, one.kvHead, one.position, one.layer.shape.syntheticZone));
   }
   for (const layer of layers) compact(layer);
+  return amounts;
 }
 
 /** A stand-in enters; tokens enter without an event. */
@@ -187,7 +205,7 @@ function leaveEvent(method: Method, table: Table, layer: number, kvHead: number,
   let rank = 0;
   if (scored) for (let i = 0; i < table.count; i++) if (score[i]! > score[e]!) rank++;
   return {
-    kind: 'leave' as const,
+    kind: 'leave' as 'leave' | 'merge',
     layer,
     kvHead,
     position: table.position[e]!,

@@ -58,6 +58,8 @@ export async function keepNow(
     frequencies: ropeFrequencies,
   };
   const pressure = heldBytes(sequence.layers) / fullBytes(context, layers, kvHeads, headSize);
-  const now = { step, seen: ids.length, promptLength, seed, facts, pressure, segments };
-  await keepPass(line, sequence.layers, allocated, now, sequence.encoder, observer);
+  const registers = (layer: number) => sequence.registers[layer]!;
+  const now = { step, seen: ids.length, promptLength, seed, facts, pressure, segments, registers };
+  const amounts = await keepPass(line, sequence.layers, allocated, now, sequence.encoder, observer);
+  if (line.declaration.allocate.settles && line === sequence.method) sequence.allocated = amounts;
 }

@@ -1,0 +1,85 @@
+/** Merging: what leaves is taken in by entries of the same head that stay, before it goes. */
+import { type Bound, type Merging, tensor } from '@kvlab/ops';
+import { type CacheLayer, parts, writeExact } from '../cache/layer.ts';
+import { inTimeOrder, type Table } from '../cache/table.ts';
+import type { Operate } from '../operate/operate.ts';
+import type { Observer } from './observer.ts';
+import { readRow } from './score.ts';
+
+export interface Leaving {
+  layer: CacheLayer;
+  layerIndex: number;
+  kvHead: number;
+  entries: number[];
+}
+
+export const merges = (compensate: Bound): compensate is Merging => 'merges' in compensate;
+
+/** Changes the rows that stay, and says into which position each leaving entry went (-1: it is lost). Rows that stay must be
+ *  stored exactly. `registers` of the layer keep what the operator remembers, one number a head. */
+export async function mergeLeaving(
+  { compensate, score }: { compensate: Merging; score: Bound },
+  { layer, layerIndex, kvHead, entries }: Leaving,
+  registers: Map<string, Float32Array>,
+  operate: Operate | undefined,
+  observer: Observer | undefined,
+): Promise<Map<number, number>> {
+  const table = layer.tables[kvHead]!;
+  const { headSize: D, kvHeads } = layer.shape;
+  const gone = new Set(entries);
+  const order = inTimeOrder(table);
+  const [leaving, staying] = [order.filter((e) => gone.has(e)), order.filter((e) => !gone.has(e))];
+  if (leaving.length === 0 || staying.length === 0) return new Map();
+  const rows = (part: 'keys' | 'values', of: Int32Array) => {
+    const data = new Float32Array(of.length * D);
+    for (const [t, e] of of.entries()) readRow(layer, kvHead, part, e, data.subarray(t * D, (t + 1) * D));
+    return { dims: [1, of.length, D], data };
+  };
+  const states = Object.entries(compensate.operator.state ?? {}).map(([name, { start = 0 }]) => {
+    // A copy: a fork shares what was there before.
+    const known = registers.get(`compensate.${name}`)?.slice() ?? new Float32Array(kvHeads).fill(start);
+    registers.set(`compensate.${name}`, known);
+    return [name, known] as const;
+  });
+  const inputs = {
+    keys: rows('keys', staying),
+    values: rows('values', staying),
+    leavingKeys: rows('keys', leaving),
+    leavingValues: rows('values', leaving),
+    ...Object.fromEntries(states.map(([name, known]) => [name, { dims: [1], data: known.slice(kvHead, kvHead + 1) }])),
+  };
+  const sizes = { Hkv: 1, Hq: 1, G: 1, D };
+  const result = operate
+    ? await operate(compensate, inputs, undefined, { sizes })
+    : compensate.operator.reference(
+        Object.fromEntries(Object.entries(inputs).map(([name, { dims, data }]) => [name, tensor(dims, data)])),
+        compensate.params as never,
+        { step: 0, seen: 0, promptLength: 0, layer: layerIndex, seed: 0, sizes },
+      );
+  for (const [name, known] of states) known[kvHead] = Number(result[name]!.data[0]);
+  const into = Array.from(result['into']!.data, Number);
+  const merged = { keys: result['mergedKeys']!.data, values: result['mergedValues']!.data };
+  for (const t of new Set(into.filter((at) => at >= 0))) {
+    const entry = staying[t]!;
+    for (const part of parts) {
+      const row = Float32Array.from(merged[part].slice(t * D, (t + 1) * D) as ArrayLike<number>);
+      writeExact(layer.stores[part][table.store[part][entry]!]!, kvHead, table.slot[part][entry]!, row);
+      observer?.merged?.({ layer: layerIndex, kvHead, part, position: table.position[entry]!, row });
+    }
+  }
+  const taker = into.map((t) => (t < 0 ? -1 : staying[t]!));
+  followMerges(table, score, leaving, taker);
+  return new Map(Array.from(leaving, (e, n) => [e, taker[n]! < 0 ? -1 : table.position[taker[n]!]!]));
+}
+
+/** Columns of the score that add up when entries merge: the one that takes in gets what the other had. */
+function followMerges({ columns }: Table, { operator }: Bound, leaving: Int32Array, into: readonly number[]): void {
+  for (const [name, { merge = 'keep' }] of Object.entries(operator.state ?? {})) {
+    const column = columns.get(name);
+    if (!column || merge === 'keep') continue;
+    leaving.forEach((e, n) => {
+      const to = into[n]!;
+      if (to >= 0) column[to] = merge === 'sum' ? column[to]! + column[e]! : Math.max(column[to]!, column[e]!);
+    });
+  }
+}
