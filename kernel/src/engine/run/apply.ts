@@ -3,10 +3,16 @@
  *  Queries, keys and values are taken as they stand: no rotary position is applied to them, so pass rotated ones where the
  *  method scores rotated ones. All tokens enter as one prompt chunk, and the keep line runs once. */
 import { type Bound, type Fitted, fromHalfBits, type Method, type Part } from '@kvlab/ops';
+import { rotaryTable } from '../attend/rotary.ts';
 import { append, type CacheLayer, cacheShape, createLayer, keptPositions } from '../cache/layer.ts';
 import { readLedger } from '../cache/ledger.ts';
 import { placeFitted, seePeaks } from '../cache/registers.ts';
 import { inTimeOrder } from '../cache/table.ts';
+import { noTraffic } from '../cache/traffic.ts';
+import { readLayer } from '../fetch/read.ts';
+import type { Reading } from '../fetch/reading.ts';
+import { segmentsOf } from '../fetch/segments.ts';
+import { settlePages } from '../fetch/settle.ts';
 import { fittedInputs } from '../fit/inputs.ts';
 import { createEncoder } from '../keep/encoder.ts';
 import { columnsOfScore, keptAs, partsOf } from '../keep/parts.ts';
@@ -36,7 +42,9 @@ export interface LayerTensors {
 export interface Applied {
   /** Positions that each KV head keeps, in time order. */
   kept: Uint32Array[];
-  /** Rows as the next query would read them, [kept, D] for each KV head. */
+  /** Positions that the last query reads, in time order: what is kept, or the part of it that is fetched. */
+  read: Uint32Array[];
+  /** Rows as that query reads them, [read, D] for each KV head. */
   keysRead: Float32Array[];
   valuesRead: Float32Array[];
   /** Score of every token for each KV head in time order; empty where the method scores nothing. */
@@ -101,12 +109,14 @@ export async function apply(method: Method, tensors: LayerTensors, runtime: Runt
     // The whole prompt came in one chunk, which is its last one.
     const line = method.phases.findLast(({ when }) => when.includes('prompt') || when.includes('chunk')) ?? method;
     await keepPass(line, [layer], allocateBudget(line, 1, Hkv, D, T, tensors.fitted), { ...now, facts }, encoder);
+    const { cache } = await lastReading(method, layer, queries.data, sizes, T, operate);
     const ledger = readLedger(method, [layer]);
     const part = (i: number) => ledger.zones.filter((_, at) => at % byteParts.length === i).reduce((a, b) => a + b, 0);
     return {
       kept: layer.tables.map((_, h) => Uint32Array.from(keptPositions(layer, h))),
-      keysRead: await readBack(layer, 'keys', encoder),
-      valuesRead: await readBack(layer, 'values', encoder),
+      read: cache.tables.map((_, h) => Uint32Array.from(keptPositions(cache, h))),
+      keysRead: await readBack(cache, 'keys', encoder),
+      valuesRead: await readBack(cache, 'values', encoder),
       scores: score.neutral ? [] : before,
       bytes: ledger.held,
       parts: Object.fromEntries(byteParts.map((name, i) => [name, part(i)])) as Applied['parts'],
@@ -114,6 +124,44 @@ export async function apply(method: Method, tensors: LayerTensors, runtime: Runt
   } finally {
     await encoder.release();
   }
+}
+
+/** What the last query reads of a layer that stands behind those which read everything. */
+async function lastReading(
+  method: Method,
+  layer: CacheLayer,
+  queries: Float64Array,
+  { Hq, G, D }: { Hq: number; G: number; D: number },
+  T: number,
+  operate: Operate,
+): Promise<Reading> {
+  const last = Math.max(-1, ...layer.tables.map(({ count, position }) => Math.max(-1, ...position.subarray(0, count))));
+  const segments = segmentsOf(method, last + 1);
+  // Rows are taken as they stand: positions turn nothing.
+  const rotary = rotaryTable(new Float64Array(D / 2));
+  const traffic = noTraffic();
+  const file = () => Promise.reject(new Error(`apply: ${method.name} would write to a file; leave disk out here`));
+  await settlePages([layer], { segments, traffic, operate, rotary, file });
+  const own = new Float32Array(Hq * D);
+  for (let head = 0; head < Hq; head++)
+    for (let d = 0; d < D; d++) own[head * D + d] = queries[(head * T + T - 1) * D + d]! / Math.sqrt(D);
+  const request = { layers: 1, kvHeads: Hq / G, promptLength: T, bytesPerEntry: 8 * D, zones: [], reserved: 0 };
+  const { reading } = await readLayer(layer, {
+    method: method.name,
+    layer: Math.max(0, ...layer.pages.map(({ fetch }) => fetch.fromLayer)),
+    step: 0,
+    queries: own,
+    position: Int32Array.of(last),
+    group: G,
+    inPrompt: false,
+    most: new Map(layer.pages.map(({ zone, fetch }) => [zone, fetch.entries(request)])),
+    segments,
+    traffic,
+    operate,
+    rotary,
+    file,
+  });
+  return reading;
 }
 
 /** Causal attention and products [Hq, T, T] in float64. */
