@@ -17,6 +17,7 @@ import { reorderOperator } from './encode/reorder.ts';
 import { keyBound } from './fetch/key-bound.ts';
 import { keyDot } from './fetch/key-dot.ts';
 import { meanQuery } from './fetch/mean-query.ts';
+import { retrievalTiming } from './measure/retrieval-timing.ts';
 import { adaKV } from './methods/ada-kv.ts';
 import { attentionGate } from './methods/attention-gate.ts';
 import { bfpOutliers } from './methods/bfp-outliers.ts';
@@ -80,6 +81,7 @@ import { outputGradient } from './score/output-gradient.ts';
 import { probedAttention } from './score/probed-attention.ts';
 import { randomScore } from './score/random-score.ts';
 import { retainingHeadOperator } from './score/retaining-head.ts';
+import { risingAttention } from './score/rising-attention.ts';
 import { rowEntropy } from './score/row-entropy.ts';
 import { surprisal } from './score/surprisal.ts';
 import { trainedGateOperator } from './score/trained-gate.ts';
@@ -105,6 +107,8 @@ export const operators = {
   blend: blendOperator,
   outputGradient,
   lastQueryProducts,
+  risingAttention,
+  retrievalTiming,
   trainedGate: trainedGateOperator,
   retainingHead: retainingHeadOperator,
   localMass,

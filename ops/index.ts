@@ -52,6 +52,8 @@ export type { ConstantRecord, GraphRecord, NodeRecord, PortRecord, ValueType } f
 export * from './graph/half.ts';
 export * from './loops.ts';
 export * from './made.ts';
+export { isContentWord } from './measure/content-word.ts';
+export { retrievalTiming } from './measure/retrieval-timing.ts';
 export * from './method.ts';
 export * from './need.ts';
 export { all, nothing, oneTier } from './neutral.ts';
@@ -90,6 +92,7 @@ export { outputGradient } from './score/output-gradient.ts';
 export { isProbe, probedAttention } from './score/probed-attention.ts';
 export { hashedUniform, randomScore } from './score/random-score.ts';
 export { retainingHead } from './score/retaining-head.ts';
+export { risingAttention } from './score/rising-attention.ts';
 export { rowEntropy } from './score/row-entropy.ts';
 export { surprisal } from './score/surprisal.ts';
 export { trainedGate } from './score/trained-gate.ts';

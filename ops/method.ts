@@ -107,7 +107,7 @@ export function method<O extends object>(
     const declaration = declare(options);
     // A gate is fitted to a share, a pass shortens the prompt to it, a fetch reads it: none of them needs an allocation.
     const meets =
-      declaration.passes !== undefined ||
+      declaration.passes?.before !== undefined ||
       !zoneText(declaration.fetch).neutral ||
       (keep !== undefined && about.total !== undefined);
     if (budgeted && declaration.allocate.neutral && !meets)

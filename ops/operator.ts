@@ -22,8 +22,8 @@ export const slots: readonly Slot[] = [
   'fetch',
   'attend',
 ];
-/** Three kinds speak of tokens, eight of the cache. */
-export type Kind = Slot | 'segment' | 'pass' | 'fit';
+/** Three kinds speak of tokens, eight of the cache, and a measure only looks on. */
+export type Kind = Slot | 'segment' | 'pass' | 'fit' | 'measure';
 /** How much one call sees; never when it runs. */
 export type Scope = 'head' | 'layer' | 'pair' | 'model';
 

@@ -2,6 +2,7 @@
 import { byPressure } from '../allocate/by-pressure.ts';
 import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
+import { retrievalTiming } from '../measure/retrieval-timing.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
 import { accumulatedAttention } from '../score/accumulated-attention.ts';
@@ -28,6 +29,7 @@ export const criticPorag = method(
     place: oneTier,
     fetch: all,
     attend: rows(),
+    watch: [retrievalTiming()],
   }),
   {
     paper: '',
@@ -35,7 +37,7 @@ export const criticPorag = method(
     departures: [
       'column sums of attention, not row sums; entropy over its maximum',
       'a share of the tokens seen stays, not of those that are left',
-      'retrieval and its timing are no part of a cache',
+      'when to retrieve is measured and shown; nothing is retrieved',
     ],
     total: ['ratio', 'least'],
   },

@@ -53,6 +53,7 @@ test('every selection method understands keep, and its amounts meet it', () => {
     'duoAttention',
     'gemFilter',
     'attentionGate',
+    'timTree',
     'vAttention',
     'd2o',
     'quest',
@@ -102,7 +103,7 @@ test('every score of a method is an operator of the list', () => {
 });
 
 test('what a score in the keep pass reads is among what the engine has there', () => {
-  const there = ['keys', 'values', 'position', 'queries', 'nll', 'turnsAgo'];
+  const there = ['scores', 'weights', 'keys', 'values', 'position', 'queries', 'nll', 'turnsAgo'];
   for (const [name, factory] of Object.entries(methods)) {
     const { operator, neutral } = (factory as unknown as MethodFactory<object>)().declaration.score;
     if (neutral || scoredIn(operator) !== 'keep pass') continue;

@@ -1,11 +1,11 @@
 /** Works when: attention, entropy and gradient of an entry are brought to one scale and mixed, and the lowest leave. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { accumulatedAttention, lab, methods, outputGradient, rowEntropy, tensor } from 'kvlab';
+import { accumulatedAttention, isContentWord, lab, method, methods, outputGradient, rowEntropy, tensor } from 'kvlab';
 import { keptPositions } from '../../../kernel/src/engine/cache/layer.ts';
 import type { Model } from '../../../kernel/src/engine/model/load.ts';
 import { forkSequence, type LayerView, type Sequence } from '../../../kernel/src/engine/run/sequence.ts';
-import { loadTiny } from '../../engine/tiny-model.ts';
+import { loadTiny, tinyIds, tinyPath } from '../../engine/tiny-model.ts';
 import { goOn, walk } from '../../engine/walk.ts';
 import { attentionOf, groupOf, highest, mean, randomLayer, sum, upTo } from '../by-hand.ts';
 
@@ -22,7 +22,7 @@ const scaled = (list: readonly number[]): number[] => {
 
 test('without a model: three scores of each head from 0 to 1, mixed by weight, and the best entries stay', async () => {
   const tokens = 14;
-  const layer = randomLayer({ tokens });
+  const layer = randomLayer({ tokens, size: 4 });
   const weights = { attention: 0.5, entropy: 0.3, gradient: 0.2 };
   const { kept, scores } = await lab.apply(methods.criticPorag({ weights, entries: 6 }), layer);
   layer.keys.forEach((_, h) => {
@@ -154,4 +154,22 @@ test('a fork has registers of its own', async () => {
   const before = trunk.sequence.registers[0]!.get('gradient.previous')!.slice();
   await goOn({ sequence: forkSequence(trunk.sequence), logits: [] }, { steps: 2 });
   assert.deepEqual(trunk.sequence.registers[0]!.get('gradient.previous'), before);
+});
+
+test('when to retrieve is told for each token of the answer, and telling it changes nothing', async () => {
+  const tiny = await lab.load(tinyPath, { device: 'wasm', threads: 1 });
+  const prompt = tinyIds.slice(0, 40);
+  const run = await lab.generate(tiny, prompt, { method: methods.criticPorag({ keep: 0.5 }), maxTokens: 8, seed: 2 });
+  const told = run.tokenMeasures.get('retrieval-timing')!;
+  assert.equal(told.length, 7);
+  assert.ok(told.every((v) => v >= 0 && v <= 0.8));
+  run.ids.slice(0, 7).forEach((id, i) => {
+    assert.equal(told[i]! > 0, isContentWord(tiny.decode([id])), `token ${JSON.stringify(tiny.decode([id]))}`);
+  });
+  const { declaration } = methods.criticPorag({ keep: 0.5 });
+  const unwatched = method('unwatched', {}, () => ({ ...declaration, watch: [] }), { paper: '' })();
+  const alone = await lab.generate(tiny, prompt, { method: unwatched, maxTokens: 8, seed: 2 });
+  assert.deepEqual(alone.ids, run.ids);
+  assert.equal(alone.tokenMeasures.size, 0);
+  await tiny.release();
 });

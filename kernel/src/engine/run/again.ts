@@ -1,7 +1,8 @@
 /** Runs tokens behind a hole once more, so that they forget what has left. */
+import { evict } from '../cache/layer.ts';
 import type { CacheEvent, Observer } from '../keep/observer.ts';
 import { type DueLine, keepIfDue, keepNow, type Occasion } from './due.ts';
-import { feed, forgetFrom, type Sequence } from './sequence.ts';
+import { feed, type Sequence } from './sequence.ts';
 
 /** An observer that remembers which positions left, and tells another one everything. */
 export function holeObserver(
@@ -76,4 +77,14 @@ export async function keepAndRunAgain(
   const hole = watching.hole();
   if (!due || !hole) return undefined;
   return (await runAgain(sequence, due, hole, observer)) as Float32Array<ArrayBuffer> | undefined;
+}
+
+/** Takes everything from a position on out of the cache, as if it had not been fed. */
+export function forgetFrom(sequence: Sequence, position: number): void {
+  for (const layer of sequence.layers)
+    layer.tables.forEach((table, h) => {
+      for (let e = table.count - 1; e >= 0; e--) if (table.position[e]! >= position) evict(layer, h, e);
+    });
+  for (const list of [sequence.ids, sequence.pieces, sequence.nll, sequence.turns])
+    list.length = Math.min(list.length, position);
 }

@@ -89,6 +89,8 @@ export interface Run {
   readonly ended: 'maxTokens' | 'end token' | 'stop' | 'interrupted' | 'stopped';
   /** Absolute positions held, in time order. */
   kept(layer: number, kvHead: number): Int32Array;
+  /** What each measure of the method said of each token that was written and fed, by the measure's name. */
+  readonly tokenMeasures: ReadonlyMap<string, readonly number[]>;
   bytes(): RunBytes;
   /** False where it ran with `record: false`. */
   readonly recorded: boolean;
@@ -300,6 +302,9 @@ function runOf(live: Live): Run {
       return live.ended;
     },
     kept: (layer, kvHead) => keptBy(sequence, layer, kvHead),
+    get tokenMeasures() {
+      return sequence.tokenMeasures;
+    },
     bytes: () => bytesOf(sequence),
     recorded: recorder !== undefined,
     snapshot() {

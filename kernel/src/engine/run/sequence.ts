@@ -8,7 +8,7 @@ import { type Form, formOf, readsHidden } from '../attend/form.ts';
 import { type RotaryTable, rotaryTable, rotateRow } from '../attend/rotary.ts';
 import { attendSessions } from '../attend/sessions.ts';
 import { addMeasures, type Measured } from '../attend/taken.ts';
-import { type CacheLayer, cacheShape, createLayer, evict, forkLayer } from '../cache/layer.ts';
+import { type CacheLayer, cacheShape, createLayer, forkLayer } from '../cache/layer.ts';
 import { heldBytes } from '../cache/ledger.ts';
 import { placeFitted, seePeaks } from '../cache/registers.ts';
 import type { LinkModels } from '../cache/traffic.ts';
@@ -21,10 +21,11 @@ import { allocateBudget } from '../keep/pass.ts';
 import { splicedScores } from '../keep/spliced.ts';
 import type { Model } from '../model/load.ts';
 import { type Operate, operateOf } from '../operate/operate.ts';
-import { keepAndRunAgain } from './again.ts';
+import { forgetFrom, keepAndRunAgain } from './again.ts';
 import { planChunks } from './chunks.ts';
 import { commit, joinTail, surprise, type Tail } from './commit.ts';
 import { dueLine, type Occasion } from './due.ts';
+import { measuring } from './measure.ts';
 import { checkContext, windowsOf } from './reach.ts';
 import { beginReads, beginStep, copyReads, createReads, type Reads, readOf, settleReads } from './reads.ts';
 
@@ -91,6 +92,8 @@ export interface Sequence {
   tails: (Tail | undefined)[];
   /** States of scores that belong to no entry, by layer. */
   registers: Map<string, Float32Array>[];
+  /** What each measure said of each token of the answer. */
+  tokenMeasures: Map<string, number[]>;
   /** What the attend slot counted on its query rows so far. */
   measures: Map<string, Measured>;
   /** Pages and tiers. */
@@ -151,6 +154,7 @@ export function createSequence(model: Model, method: Method, seed = 0, fitted?: 
     lastLogits: undefined,
     tails: [],
     registers: Array.from({ length: layers }, () => new Map()),
+    tokenMeasures: new Map(),
     measures: new Map(),
     reads: createReads(links),
   };
@@ -167,6 +171,7 @@ export function forkSequence(sequence: Sequence): Sequence {
     turns: [...sequence.turns],
     tails: [...sequence.tails],
     registers: sequence.registers.map((own) => new Map(own)),
+    tokenMeasures: new Map(sequence.tokenMeasures),
     measures: new Map([...sequence.measures].map(([name, counted]) => [name, { ...counted }])),
     reads: copyReads(sequence.reads),
   };
@@ -223,16 +228,6 @@ export async function feedPrompt(
   return logits.subarray(logits.length - V);
 }
 
-/** Takes everything from a position on out of the cache, as if it had not been fed. */
-export function forgetFrom(sequence: Sequence, position: number): void {
-  for (const layer of sequence.layers)
-    layer.tables.forEach((table, h) => {
-      for (let e = table.count - 1; e >= 0; e--) if (table.position[e]! >= position) evict(layer, h, e);
-    });
-  for (const list of [sequence.ids, sequence.pieces, sequence.nll, sequence.turns])
-    list.length = Math.min(list.length, position);
-}
-
 /** Feeds tokens through the layers of the sequence only, keeping the last query that `score` looks at; no logits. */
 export async function feedThrough(
   sequence: Sequence,
@@ -254,7 +249,9 @@ export async function feedToken(sequence: Sequence, id: number, options: FeedOpt
   sequence.step++;
   try {
     beginStep(sequence);
-    const logits = await feed(sequence, [id], { ...options, due: dueLine(sequence, ['step']) !== undefined });
+    const { observer, done } = measuring(sequence, options.observer);
+    const logits = await feed(sequence, [id], { ...options, observer, due: dueLine(sequence, ['step']) !== undefined });
+    await done(id);
     const again = await keepAndRunAgain(sequence, ['step'], options.observer);
     await settleReads(sequence);
     return again ?? logits;
@@ -290,7 +287,8 @@ export async function feed(
   const judged = judgesBefore(sequence.method);
   const { hidden = judged, products = false } = observer?.wants ?? {};
   const commits: (() => void)[] = [];
-  const needs = (tail ?? sequence.method.declaration.score).needs;
+  const { score, watch = [] } = sequence.method.declaration;
+  const needs = [tail ?? score, ...watch].flatMap((bound) => bound.needs);
   const tailRows = Math.max(0, ...needs.map((n) => (n.of === 'queries' ? (n.rows?.last ?? 1) : 0)));
   const wantsLogits = needs.some((n) => n.of === 'logits');
   const moment = {
@@ -306,7 +304,9 @@ export async function feed(
     await eventLoop();
     signal?.throwIfAborted();
     const projected = await model.project(l, x, output, Q, { hidden: hidden || judged || scores.some(readsHidden) });
-    const gate = judged ? await judge(sequence.method, layer, l, projected, position, model.config, sequence) : undefined;
+    const gate = judged
+      ? await judge(sequence.method, layer, l, projected, position, model.config, sequence)
+      : undefined;
     const { queries, keys, values } = projected;
     const read = await readOf(sequence, l, layer, { queries, position, inPrompt });
     const { cache } = read.reading;
