@@ -54,6 +54,7 @@ import { scissorhands } from './methods/scissorhands.ts';
 import { sirLLM } from './methods/sirllm.ts';
 import { snapKV } from './methods/snapkv.ts';
 import { specKV } from './methods/speckv.ts';
+import { specPC } from './methods/specpc.ts';
 import { streamingLLM } from './methods/streamingllm.ts';
 import { timTree } from './methods/tim-tree.ts';
 import { tova } from './methods/tova.ts';
@@ -160,6 +161,7 @@ export const methods = {
   duoAttention,
   gemFilter,
   specKV,
+  specPC,
   d2o,
   mikv,
   gear,

@@ -4,8 +4,9 @@ import type { Tensor } from '../tensor.ts';
 
 /** What a pass may ask for. Each run has a cache of its own, which is released when it ends. */
 export interface Runner {
-  /** Runs tokens through the first `layers` layers and gives what a score of the last of them says of each token [T]. */
-  score(tokens: Int32Array, o: { layers: number; score: Bound }): Promise<Tensor>;
+  /** Runs tokens through the first `layers` layers and gives what a score says of each token [T]: the largest of the layers
+   *  from `from` on, counted from 1; of the last one alone unless said. */
+  score(tokens: Int32Array, o: { layers: number; from?: number; score: Bound }): Promise<Tensor>;
   /** Continues the tokens by `count` tokens, greedily, with another method: a draft. */
   write(tokens: Int32Array, count: number, o: { method: unknown }): Promise<Int32Array>;
 }

@@ -7,7 +7,7 @@ import { pooled, rowsOf, sumOf } from '../loops.ts';
 import { f32, operator } from '../operator.ts';
 import { count } from '../params.ts';
 import { tensor } from '../tensor.ts';
-import { heldInOrder } from './columns.ts';
+import { lastQueries, lookBack } from './columns.ts';
 
 export const lastQueryProducts = operator({
   name: 'last-query-products',
@@ -16,11 +16,8 @@ export const lastQueryProducts = operator({
   title: ({ pool }) => `products of the last query, mean over ${pool}`,
   paper: 'arXiv:2409.17422',
   params: { pool: count({ default: 5, min: 1, unit: 'tokens', note: 'width of the smoothing; odd' }) },
-  needs: () => [
-    { of: 'queries', rotated: true, rows: { last: 1 } },
-    { of: 'keys', rotated: true },
-  ],
-  inputs: { queries: f32(['Hq', 'Q', 'D']), keys: heldInOrder },
+  needs: () => lastQueries(1),
+  inputs: lookBack,
   outputs: { score: f32([1, 'T']) },
   cost: perElement(6, 'Hkv', 'T', 'D'),
 

@@ -18,7 +18,17 @@ before(async () => {
 after(() => model.release());
 
 /** Options so small that they act on a short text, where a method has them. */
-const small: Record<string, unknown> = { window: 4, lag: 8, chunk: 4, local: 8, sinks: 2, layer: 1, burst: 4 };
+const small: Record<string, unknown> = {
+  window: 4,
+  lag: 8,
+  chunk: 4,
+  local: 8,
+  sinks: 2,
+  layer: 1,
+  layers: 2,
+  from: 1,
+  burst: 4,
+};
 /** Methods that hold everything and promise the full cache's answer: they differ in where and how they compute it. */
 const exactOnes = ['full', 'flashAttention', 'flashDecodingPlusPlus', 'vAttention'];
 /** Methods that the fixture text gives nothing to do, and where they are told from others. */
@@ -28,7 +38,7 @@ const idle: Record<string, string> = { timTree: 'acts on trees of tasks only: te
 const selecting = new Set(
   ['window', 'streamingLLM', 'h2o', 'random', 'keyNorm', 'observedAttention', 'tova', 'keyformer', 'sirLLM']
     .concat(['scissorhands', 'keyDiff', 'lagKV', 'cur', 'leverageScore', 'expectedAttention', 'snapKV', 'pyramidKV'])
-    .concat(['chunkKV', 'adaKV', 'specKV', 'razorAttention', 'duoAttention', 'gemFilter']),
+    .concat(['chunkKV', 'adaKV', 'specKV', 'razorAttention', 'duoAttention', 'gemFilter', 'specPC']),
 );
 
 /** A method at a share of the prompt, or in the first of its settings for the laws. */

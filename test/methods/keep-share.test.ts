@@ -37,6 +37,7 @@ const selecting: Record<string, (keep: number) => Method> = {
   adaKV: (keep) => methods.adaKV({ keep, ...vote }),
   chunkKV: (keep) => methods.chunkKV({ keep, ...vote, chunk: 4 }),
   gemFilter: (keep) => methods.gemFilter({ keep, layer: 1 }),
+  specPC: (keep) => methods.specPC({ keep, layers: 2, from: 1 }),
   razorAttention: (keep) => methods.razorAttention({ keep, sinks: 2 }),
   duoAttention: (keep) => methods.duoAttention({ keep, sinks: 2, retrieval: 0.3 }),
 };

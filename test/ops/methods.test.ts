@@ -52,6 +52,7 @@ test('every selection method understands keep, and its amounts meet it', () => {
     'razorAttention',
     'duoAttention',
     'gemFilter',
+    'specPC',
     'attentionGate',
     'timTree',
     'vAttention',
