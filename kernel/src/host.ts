@@ -1,5 +1,5 @@
 /** What the Jupyter side offers to the library while a cell runs. Outside Jupyter there is no host, and nothing is shown. */
-import type { Frame, PanelMessage, Selection } from './engine/record/frame.ts';
+import type { Depth, Frame, PanelMessage, Selection } from './engine/record/frame.ts';
 
 export type MimeBundle = Record<string, string | object>;
 
@@ -10,8 +10,8 @@ export interface Host {
   display(bundle: MimeBundle, options?: { id?: string; update?: boolean; metadata?: Record<string, unknown> }): void;
   /** Calls the listener for each message of a panel. Returns the function that stops it. */
   onPanel(listener: (message: PanelMessage) => void): () => void;
-  /** Asks the page to open the lab, or one panel of it. */
-  show(panel?: string): void;
+  /** Asks the page to open the lab, or one panel of it, with the controls of a depth. */
+  show(panel?: string, depth?: Depth): void;
   /** Moves the selection of all panels. */
   point(selection: Selection, panel?: string): void;
   /** Aborted when the running cell is interrupted. */

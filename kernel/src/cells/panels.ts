@@ -17,7 +17,7 @@ export function installHost(): void {
       listeners.add(own);
       return () => listeners.delete(own);
     },
-    show: (panel) => writeMessage({ type: 'show', panel, run: currentRun()?.run }),
+    show: (panel, depth) => writeMessage({ type: 'show', panel, depth, run: currentRun()?.run }),
     point: (selection, panel) => writeMessage({ type: 'point', selection, panel }),
     signal: takeSignal,
   });

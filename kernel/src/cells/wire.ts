@@ -104,7 +104,7 @@ export type FromChild =
       expressions: Record<string, ExpressionResult>;
     }
   | { type: 'frame'; header: FrameHeader; buffer: ArrayBuffer }
-  | { type: 'show'; panel?: string; run?: number }
+  | { type: 'show'; panel?: string; depth?: string; run?: number }
   | { type: 'point'; selection: Selection; panel?: string }
   | CommEvent;
 

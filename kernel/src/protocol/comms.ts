@@ -121,7 +121,7 @@ export function createComms({ session, runner, parentOf, notice }: Parts): Comms
           const content = {
             comm_id: randomUUID(),
             target_name: showTarget,
-            data: message.panel ? { panel: message.panel } : {},
+            data: { ...(message.panel && { panel: message.panel }), ...(message.depth && { depth: message.depth }) },
           };
           session.publish('comm_open', content, { parent: parentOf(message.run) });
           return true;

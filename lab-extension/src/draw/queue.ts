@@ -20,7 +20,8 @@ export interface DrawQueue {
 
 const budgetMs = 16;
 
-export function createDrawQueue(): DrawQueue {
+/** `leastRestMs` holds for all drawables beside their own `restMs`. */
+export function createDrawQueue(leastRestMs: () => number = () => 0): DrawQueue {
   const waiting = new Set<Drawable>();
   const lastDrawn = new Map<Drawable, number>();
   const listeners: (() => void)[] = [];
@@ -36,7 +37,8 @@ export function createDrawQueue(): DrawQueue {
         continue;
       }
       const now = performance.now();
-      const rested = now - (lastDrawn.get(drawable) ?? Number.NEGATIVE_INFINITY) >= drawable.restMs;
+      const rested =
+        now - (lastDrawn.get(drawable) ?? Number.NEGATIVE_INFINITY) >= Math.max(drawable.restMs, leastRestMs());
       if (now - start > budgetMs || !(rested || drawable.urgent())) {
         drawable.late();
         continue;

@@ -77,7 +77,8 @@ const palettes: Record<Theme['name'], Palette> = {
 export function readTheme(node: HTMLElement): Theme {
   const style = getComputedStyle(node);
   const paper = style.getPropertyValue('--jp-layout-color1').trim();
-  const name = themeName(paper, document.body.dataset.jpThemeName ?? '');
+  const chosen = node.closest<HTMLElement>('.kvlab-lab')?.dataset.colours;
+  const name = themeName(paper, chosen ?? document.body.dataset.jpThemeName ?? '');
   const font = style.getPropertyValue('--jp-ui-font-family').trim() || 'system-ui, sans-serif';
   const codeFont = style.getPropertyValue('--jp-code-font-family').trim() || 'monospace';
   return themeOf(name, paper, font, codeFont);

@@ -18,8 +18,18 @@ export const frameVersion = 1;
 
 /** Comm target that the browser opens, one comm per page and kernel. */
 export const frameTarget = 'kvlab.frames';
-/** Comm target that the browser registers, so that `lab.show()` can ask for a panel. Data: `{ panel?: string }`. */
+/** Comm target that the browser registers, so that `lab.show()` can ask for a panel. Data: `ShowRequest`. */
 export const showTarget = 'kvlab.show';
+/** How much a lab offers to press and choose. Data and definitions are the same at all depths. */
+export const depths = ['student', 'teacher', 'researcher'] as const;
+export type Depth = (typeof depths)[number];
+
+/** What a cell asks the page for: the lab, one panel of it, a depth for this notebook. */
+export interface ShowRequest {
+  panel?: string;
+  depth?: Depth;
+}
+
 /** MIME type of a finished run in a saved notebook: a `Bundle`. */
 export const bundleMime = 'application/vnd.kvlab.run.v1+json';
 
