@@ -1,6 +1,6 @@
 /** The lab: load a model, write with a method, score, compare, show. What a notebook cell or a Node script calls. */
 
-import type { Method } from '@kvlab/ops';
+import { type Method, serveTrace } from '@kvlab/ops';
 import type { ColumnTable } from 'arquero';
 import {
   type EvaluateOptions,
@@ -254,6 +254,8 @@ export const lab = {
   /** Applies a method to the tensors of one layer, without a model. */
   apply: async (method: Method, tensors: LayerTensors): Promise<Applied> =>
     apply(method, tensors, await eagerRuntime()),
+  /** Memory that pagers commit, and how much of it is used, while a trace of requests comes, grows and goes. No model runs. */
+  serveTrace,
   /** Runs an operator that a cell declared. */
   operate: async (
     operator: AnyOperator,
