@@ -27,12 +27,19 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const labs = new Map<string, MainAreaWidget<LabWidget>>();
     const awaited = new Set<string>();
 
+    /** Opens a file of the repository, where JupyterLab shows the repository. */
+    const openFile = (path: string) => {
+      app.commands.execute('docmanager:open', { path, factory: 'Editor' }).catch((error: unknown) => {
+        console.warn(`kvlab: ${path} is not in the folder that JupyterLab shows`, error);
+      });
+    };
+
     const open = async (args: { path?: string; panel?: string; enlarge?: string }) => {
       const notebook = notebookAt(args.path);
       if (!notebook) return undefined;
       const { path } = notebook.context;
       const known = labs.get(path);
-      const widget = known ?? labOf(notebook);
+      const widget = known ?? labOf(notebook, openFile);
       if (!known) {
         labs.set(path, widget);
         widget.disposed.connect(() => labs.delete(path));
@@ -93,8 +100,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
 
 const pathOf = (widget: MainAreaWidget<LabWidget>): string => widget.node.dataset.notebook ?? '';
 
-function labOf(notebook: NotebookPanel): MainAreaWidget<LabWidget> {
-  const widget = new MainAreaWidget({ content: new LabWidget(notebook) });
+function labOf(notebook: NotebookPanel, openFile: (path: string) => void): MainAreaWidget<LabWidget> {
+  const widget = new MainAreaWidget({ content: new LabWidget(notebook, openFile) });
   const { path } = notebook.context;
   widget.id = `kvlab-${path}`;
   widget.node.dataset.notebook = path;

@@ -74,7 +74,7 @@ export const mountScript = `async ({ file = '', recorded = '', method = '', step
   const store = await import('/lab-extension/lib/store/store.js');
   window.page ??= { store: store.createStore(), api: store };
   const { page } = window;
-  if (!page.lab) { page.lab = createLab(page.store); document.getElementById('lab').append(page.lab.node); }
+  if (!page.lab) { page.lab = createLab(page.store, window.labOptions?.() ?? {}); document.getElementById('lab').append(page.lab.node); }
   const bytes = await (await fetch('/frames?' + new URLSearchParams({ file, recorded, method, steps, until, tellings }))).arrayBuffer();
   const view = new DataView(bytes);
   for (let at = 0; at < bytes.byteLength; ) {

@@ -1,7 +1,14 @@
 /** The comm between a page and a kernel: opened by the page, so that it survives reloads, restarts and late opening. */
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { KernelMessage as Jupyter, Kernel } from '@jupyterlab/services';
-import { type FrameHeader, frameTarget, frameVersion, type KernelMessage, type PanelMessage } from 'kvlab/frame';
+import {
+  type FrameHeader,
+  frameTarget,
+  frameVersion,
+  type KernelMessage,
+  type MethodForm,
+  type PanelMessage,
+} from 'kvlab/frame';
 import { changed, pointAt, type Store } from '../store/store.ts';
 import { type Arrivals, createArrivals } from './arrivals.ts';
 
@@ -17,6 +24,8 @@ export interface Connection {
 export interface ConnectionEvents {
   /** The kernel asks for the lab or one of its panels. */
   show(panel: string | undefined): void;
+  /** The kernel names its methods. */
+  methods(forms: readonly MethodForm[]): void;
   /** A kernel listens that knows nothing of this page yet. */
   opened(): void;
 }
@@ -75,7 +84,8 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
     } else if (data.type === 'point') {
       events.show(data.panel);
       pointAt(store, data.selection);
-    } else if (data.type === 'sent') {
+    } else if (data.type === 'methods') events.methods(data.methods);
+    else if (data.type === 'sent') {
       takeIn();
       arrivals.sent(data.seq);
     }

@@ -1,16 +1,30 @@
 /** The header: which run, which method in its eight slots, which step, and whether it is live. */
+import { type Depth, depths } from 'kvlab/frame';
+import { createRunButtons, type RunAction } from '../controls/run-buttons.ts';
+import { offerFrom } from '../depth.ts';
 import { fixed } from '../draw/scale.ts';
 import { type Run, tokensPerSecond } from '../store/run.ts';
 import { goLive, holdRange, pinStep, type Store, shownRange, shownRun, shownStep, showRun } from '../store/store.ts';
+import { translate } from '../translate.ts';
 
 export interface Header {
   readonly node: HTMLElement;
   draw(): void;
+  showDepth(depth: Depth): void;
+}
+
+/** What the header can ask of the page around it; what is absent has no button. */
+export interface HeaderActions {
+  control?: ((action: RunAction) => void) | undefined;
+  /** Opens the form of methods. */
+  tryMethod?: (() => void) | undefined;
+  openFile?: ((path: string) => void) | undefined;
+  setDepth?: ((depth: Depth) => void) | undefined;
 }
 
 const keepLine = new Set(['score', 'allocate', 'select', 'compensate']);
 
-export function createHeader(store: Store): Header {
+export function createHeader(store: Store, actions: HeaderActions = {}): Header {
   const node = document.createElement('header');
   node.className = 'kvlab-header';
   const part = <T extends keyof HTMLElementTagNameMap>(parent: HTMLElement, tag: T, name: string) => {
@@ -24,8 +38,16 @@ export function createHeader(store: Store): Header {
   const chooser = part(line, 'select', 'run-chooser');
   chooser.setAttribute('aria-label', 'Run');
   const method = part(line, 'span', 'method');
+  const tryButton = part(line, 'button', 'try-button');
+  tryButton.type = 'button';
+  tryButton.textContent = 'Try…';
+  tryButton.title = 'Another method, other options, or another prompt: makes the cell that does it';
+  tryButton.setAttribute('aria-label', 'Try a method');
+  tryButton.addEventListener('click', () => actions.tryMethod?.());
   const machine = part(line, 'span', 'machine');
   const state = part(line, 'span', 'state');
+  const buttons = createRunButtons(store, (action) => actions.control?.(action));
+  line.append(buttons.node);
   const time = part(line, 'span', 'time');
   const step = part(time, 'span', 'step');
   const from = part(time, 'input', 'scrubber');
@@ -45,9 +67,16 @@ export function createHeader(store: Store): Header {
   const pin = part(modes, 'button', 'pin');
   const range = part(modes, 'button', 'range');
   live.type = pin.type = range.type = 'button';
-  live.textContent = 'Live';
-  pin.textContent = 'Pin';
-  range.textContent = 'Range';
+  live.textContent = translate('Live');
+  pin.textContent = translate('Pin');
+  range.textContent = translate('Range');
+  offerFrom(range, 'teacher');
+  offerFrom(tryButton, 'teacher');
+  const depth = part(time, 'select', 'depth');
+  depth.setAttribute('aria-label', translate('Depth'));
+  depth.title = translate('How much is offered to press and choose');
+  for (const choice of depths) depth.append(new Option(translate(choice), choice));
+  depth.addEventListener('change', () => actions.setDepth?.(depth.value as Depth));
   const slots = part(node, 'ol', 'slots');
   slots.setAttribute('aria-label', 'Method in eight slots');
 
@@ -77,8 +106,14 @@ export function createHeader(store: Store): Header {
   let slotsKey = '';
   return {
     node,
+    showDepth(chosen) {
+      depth.value = chosen;
+    },
     draw() {
       const run = shownRun(store);
+      buttons.draw();
+      buttons.node.hidden ||= !actions.control;
+      tryButton.hidden = !run || !actions.tryMethod;
       const runs = [...store.runs.values()].filter(({ info }) => !info.comparison);
       const several = runs.length > 1;
       title.hidden = several;
@@ -116,7 +151,7 @@ export function createHeader(store: Store): Header {
       const drawn = JSON.stringify(run?.info.method.slots ?? []);
       if (drawn !== slotsKey) {
         slotsKey = drawn;
-        slots.replaceChildren(...(run ? slotBoxes(run) : []));
+        slots.replaceChildren(...(run ? slotBoxes(run, actions.openFile) : []));
       }
       slots.hidden = !run;
     },
@@ -159,8 +194,8 @@ function stateWords(run: Run, ofEarlierKernel: boolean): string {
     .join(' · ');
 }
 
-function slotBoxes(run: Run): HTMLElement[] {
-  return run.info.method.slots.map(({ slot, text, neutral }) => {
+function slotBoxes(run: Run, openFile: ((path: string) => void) | undefined): HTMLElement[] {
+  return run.info.method.slots.map(({ slot, text, neutral, file }) => {
     const box = document.createElement('li');
     box.className = `kvlab-slot ${neutral ? 'kvlab-neutral' : 'kvlab-set'} ${keepLine.has(slot) ? 'kvlab-keep' : 'kvlab-read'}`;
     box.dataset.slot = slot;
@@ -169,7 +204,14 @@ function slotBoxes(run: Run): HTMLElement[] {
     const what = document.createElement('b');
     what.textContent = text;
     box.append(name, what);
-    box.title = `${slot}: ${text}`;
+    box.title = [`${slot}: ${text}`, file].filter(Boolean).join('\n');
+    if (file === undefined || !openFile) return box;
+    const link = document.createElement('button');
+    link.type = 'button';
+    link.className = 'kvlab-slot-link';
+    link.setAttribute('aria-label', `Open ${file}, the operator in the slot ${slot}`);
+    link.addEventListener('click', () => openFile(file));
+    box.append(link);
     return box;
   });
 }

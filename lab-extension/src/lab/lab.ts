@@ -1,4 +1,8 @@
 /** The lab: header, panels on a grid, one queue of redraws, one store. Plain DOM, so that a tab, an output cell and a test page hold the same thing. */
+import type { Depth, MethodForm } from 'kvlab/frame';
+import { createMethodPanel } from '../controls/form.ts';
+import type { RunAction } from '../controls/run-buttons.ts';
+import { setDepth } from '../depth.ts';
 import { createDrawQueue } from '../draw/queue.ts';
 import { attentionSinks } from '../panels/attention-sinks/panel.ts';
 import { compare } from '../panels/compare/panel.ts';
@@ -7,9 +11,12 @@ import { heavyHitters } from '../panels/heavy-hitters/panel.ts';
 import { memoryOverTime } from '../panels/memory-over-time/panel.ts';
 import { createPanel, type Panel, type PanelKind, type Surroundings } from '../panels/panel.ts';
 import { quantizationError } from '../panels/quantization-error/panel.ts';
+import { sparseReads } from '../panels/sparse-reads/panel.ts';
 import { tokenStrip } from '../panels/token-strip/panel.ts';
+import { leastRestMs, onPreferences, preferences } from '../preferences.ts';
 import { clearSelection, goLive, type Store, shownRun, subscribe } from '../store/store.ts';
 import { createHeader } from './header.ts';
+import { createSpeaker } from './speaker.ts';
 
 /** All panels, in reading order. */
 export const panelKinds: readonly PanelKind[] = [
@@ -20,10 +27,16 @@ export const panelKinds: readonly PanelKind[] = [
   heavyHitters,
   quantizationError,
   compare,
+  sparseReads,
 ];
 
 export interface LabOptions {
   insertCell?: (source: string) => void;
+  /** Inserts a cell and runs it. */
+  runCell?: (source: string) => void;
+  /** Asks the kernel for its methods. */
+  methods?: () => Promise<readonly MethodForm[]>;
+  control?: (action: RunAction) => void;
   openFile?: (path: string) => void;
   watch?: (layer: number, queryHead: number) => void;
   /** Called after each pass of drawing. */
@@ -36,6 +49,13 @@ export interface Lab {
   show(panel?: string): void;
   /** Gives one panel the whole page, or takes it back. */
   enlarge(panel: string | undefined): void;
+  /** Id of the panel that has the whole page. */
+  enlarged(): string | undefined;
+  /** Opens the menu of a panel's exports; without a name of the panel that was used last. */
+  openExport(panel?: string): void;
+  depth(): Depth;
+  /** Sets the depth of this lab alone; nothing takes it back to what the user has set for all. */
+  setDepth(depth: Depth | undefined): void;
   redraw(): void;
   dispose(): void;
 }
@@ -45,15 +65,25 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
   node.className = 'kvlab-lab';
   node.setAttribute('role', 'region');
   node.setAttribute('aria-label', 'kvlab');
-  const header = createHeader(store);
+  let ownDepth: Depth | undefined;
+  const { methods, insertCell, runCell } = options;
+  const trying =
+    methods && insertCell && runCell ? createMethodPanel(store, { methods, insertCell, runCell }, announce) : undefined;
+  const header = createHeader(store, {
+    control: options.control,
+    tryMethod: trying?.toggle,
+    openFile: options.openFile,
+    setDepth: chooseDepth,
+  });
   const grid = document.createElement('div');
   grid.className = 'kvlab-grid';
   const spoken = document.createElement('div');
   spoken.className = 'kvlab-spoken';
   spoken.setAttribute('aria-live', 'polite');
-  node.append(header.node, grid, spoken);
+  node.append(header.node, ...(trying ? [trying.node] : []), grid, spoken);
 
-  const queue = createDrawQueue();
+  const speaker = createSpeaker(spoken);
+  const queue = createDrawQueue(leastRestMs);
   const surroundings: Surroundings = { store, redraw, ...options };
   const panels: Panel[] = panelKinds.map((kind) =>
     createPanel(kind, surroundings, { announce, enlarge: toggleEnlarged }),
@@ -68,7 +98,10 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
     urgent: () => false,
     visible: () => node.isConnected,
     late: () => undefined,
-    draw: () => header.draw(),
+    draw() {
+      header.draw();
+      trying?.draw();
+    },
   };
   queue.onPass(() => {
     const run = shownRun(store);
@@ -94,11 +127,8 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
     if (wanted) options.watch?.(layer!, queryHead!);
   }
 
-  let spokenAt = Number.NEGATIVE_INFINITY;
   function announce(text: string): void {
-    if (performance.now() - spokenAt < 2000 || spoken.textContent === text) return;
-    spokenAt = performance.now();
-    spoken.textContent = text;
+    speaker.say(text);
   }
 
   function enlarge(id: string | undefined): void {
@@ -118,7 +148,25 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
     if (event.key === 'l' && event.target === node) goLive(store);
   });
 
+  function chooseDepth(depth: Depth | undefined): void {
+    ownDepth = depth;
+    takePreferences();
+  }
+  function takePreferences(): void {
+    const { colours, depth } = preferences();
+    if (colours === 'jupyterlab') delete node.dataset.colours;
+    else node.dataset.colours = colours;
+    setDepth(node, ownDepth ?? depth);
+    header.showDepth(ownDepth ?? depth);
+    redraw();
+  }
+  let lastUsed: Panel = panels[0]!;
+  node.addEventListener('focusin', ({ target }) => {
+    lastUsed = panels.find((panel) => panel.node.contains(target as Node)) ?? lastUsed;
+  });
+
   const unsubscribe = subscribe(store, redraw);
+  const unprefer = onPreferences(takePreferences);
   const theme = new MutationObserver(redraw);
   theme.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light'] });
   // A theme's colours arrive after its name: the ground of the lab changes with them, and says so by a transition.
@@ -126,11 +174,20 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
     if (event.target === node) redraw();
   });
   header.draw();
+  takePreferences();
 
   return {
     node,
     redraw,
     enlarge,
+    enlarged: () => panels.find((panel) => panel.node.classList.contains('kvlab-whole'))?.id,
+    openExport(id) {
+      const panel = panels.find((p) => p.id === id) ?? lastUsed;
+      panel.node.scrollIntoView({ block: 'nearest' });
+      panel.openExport();
+    },
+    depth: () => ownDepth ?? preferences().depth,
+    setDepth: chooseDepth,
     show(id) {
       const panel = panels.find((p) => p.id === id);
       if (panel) panel.node.scrollIntoView({ block: 'nearest' });
@@ -138,8 +195,10 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
     },
     dispose() {
       unsubscribe();
+      unprefer();
       theme.disconnect();
       queue.dispose();
+      speaker.dispose();
       for (const panel of panels) panel.dispose();
       node.remove();
     },

@@ -2,22 +2,31 @@
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
+import type { MethodForm } from 'kvlab/frame';
 import { createStore, pointedAt, subscribe } from '../store/store.ts';
 import { type Connection, connect } from './connection.ts';
-import { insertCellBelow } from './insert-cell.ts';
+import { insertCellBelow, runCellBelow } from './insert-cell.ts';
 import { createLab, type Lab } from './lab.ts';
 
 export class LabWidget extends Widget {
   readonly #lab: Lab;
   readonly #connection: Connection;
   readonly #unsubscribe: () => void;
+  readonly #askers: ((forms: readonly MethodForm[]) => void)[] = [];
 
-  constructor(notebook: NotebookPanel) {
+  /** `openFile` opens a file of the repository; absent where the page has no file browser. */
+  constructor(notebook: NotebookPanel, openFile?: (path: string) => void) {
     super();
     this.addClass('kvlab-widget');
     const store = createStore();
     this.#lab = createLab(store, {
       insertCell: (source) => insertCellBelow(notebook, source),
+      runCell: (source) => runCellBelow(notebook, source),
+      methods: () => this.#askMethods(),
+      control: (action) => {
+        if (store.shown !== undefined) this.#connection.send({ type: 'control', run: store.shown, action });
+      },
+      ...(openFile ? { openFile } : {}),
       watch: (layer, queryHead) => {
         if (store.shown !== undefined) this.#connection.send({ type: 'watch', run: store.shown, layer, queryHead });
       },
@@ -34,6 +43,9 @@ export class LabWidget extends Widget {
     };
     this.#connection = connect(notebook.sessionContext, store, {
       show: (panel) => this.#lab.show(panel),
+      methods: (forms) => {
+        for (const answer of this.#askers.splice(0)) answer(forms);
+      },
       opened: () => {
         sent = '';
         tellSelection();
@@ -41,6 +53,15 @@ export class LabWidget extends Widget {
     });
     this.#unsubscribe = subscribe(store, tellSelection);
     notebook.disposed.connect(() => this.dispose());
+  }
+
+  /** The kernel's methods; refused when no kernel answers. */
+  #askMethods(): Promise<readonly MethodForm[]> {
+    return new Promise((resolve, reject) => {
+      this.#askers.push(resolve);
+      this.#connection.send({ type: 'methods' });
+      setTimeout(() => reject(new Error('The kernel does not answer; start it and open this again.')), 10_000);
+    });
   }
 
   /** Brings a panel into view. */

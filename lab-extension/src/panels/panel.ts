@@ -1,8 +1,10 @@
 /** What a panel is: a section with a heading, a drawing, a caption in words, a table twin and designed empty states. */
 import type { Selection } from 'kvlab/frame';
+import { offerFrom } from '../depth.ts';
 import type { Drawable } from '../draw/queue.ts';
 import { readTheme, type Theme } from '../draw/theme.ts';
 import { lockSelection, previewSelection, type Store, shownRun, shownStep } from '../store/store.ts';
+import { translate } from '../translate.ts';
 import { saidWhileAway } from './away.ts';
 import { exportChoices } from './export/choices.ts';
 import { createExportMenu } from './export/menu.ts';
@@ -49,6 +51,8 @@ export interface PanelKind {
 export interface Panel extends Drawable {
   readonly id: string;
   readonly node: HTMLElement;
+  /** Opens the menu of the panel's exports, or closes it. */
+  openExport(): void;
   dispose(): void;
 }
 
@@ -73,14 +77,15 @@ export function createPanel(
   const head = part('header', 'head');
   const title = part('h3', 'title', head);
   title.id = titleId;
-  title.textContent = kind.title;
+  title.textContent = translate(kind.title);
   const subtitle = part('span', 'subtitle', head);
   const legend = part('span', 'legend', head);
   const controls = part('span', 'controls', head);
   const quiet = part('span', 'quiet', controls);
-  const tableButton = button(quiet, 'Table', 'Show as table (t)');
-  const exportButton = button(quiet, 'Export', 'Save this panel as picture, numbers or cell (e)');
-  const enlargeButton = button(quiet, 'Enlarge', 'Enlarge or shrink this panel');
+  const tableButton = button(quiet, translate('Table'), translate('Show as table (t)'));
+  const exportButton = button(quiet, translate('Export'), translate('Save this panel as picture, numbers or cell (e)'));
+  const enlargeButton = button(quiet, translate('Enlarge'), translate('Enlarge or shrink this panel'));
+  offerFrom(exportButton, 'teacher');
   const host = part('div', 'drawing');
   host.tabIndex = 0;
   const table = part('div', 'table');
@@ -95,7 +100,10 @@ export function createPanel(
   // Text is read as it stands; a picture is read as its caption.
   host.setAttribute('role', drawing.readable ? 'group' : 'img');
   host.setAttribute('aria-keyshortcuts', Object.keys(drawing.keys ?? {}).join(' '));
-  if (drawing.controls) controls.prepend(drawing.controls);
+  if (drawing.controls) {
+    offerFrom(drawing.controls, 'teacher');
+    controls.prepend(drawing.controls);
+  }
 
   let seen = false;
   let drawnVersion = -1;
@@ -176,6 +184,7 @@ export function createPanel(
     urgent: () => store.shown !== drawnRun || (shownRun(store)?.version ?? -1) === drawnVersion,
     visible: () => seen && node.offsetParent !== null,
     draw,
+    openExport: menu.toggle,
     late() {
       const run = shownRun(store);
       const behind = run && drawnRun === store.shown ? run.step - Number(node.dataset.step || 0) : 0;

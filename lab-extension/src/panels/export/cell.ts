@@ -10,10 +10,12 @@ export interface CellRequest {
   /** Expression of another method than the run's. */
   method?: string;
   title?: string;
+  /** Lines that declare what `method` names. */
+  before?: readonly string[];
 }
 
 /** Source of a cell. It declares what it needs, so that it runs in an empty notebook. */
-export function cellOf({ info, prompt, panel, selection = {}, method, title }: CellRequest): string {
+export function cellOf({ info, prompt, panel, selection = {}, method, title, before = [] }: CellRequest): string {
   const call = method ?? info.method.call;
   const options = [
     ...(call ? [`method: ${call}`] : []),
@@ -25,12 +27,13 @@ export function cellOf({ info, prompt, panel, selection = {}, method, title }: C
   const { run: _, ...place } = selection;
   const pointed = Object.entries({ panel, ...place }).filter(([, value]) => value !== undefined);
   return [
-    `import { lab, methods } from 'kvlab';`,
+    `import { lab, ${before.length ? 'method, ' : ''}methods } from 'kvlab';`,
     '',
     '{',
     ...(call ? [] : [`  // The method ${info.method.name} was declared in another cell: name it here as \`method\`.`]),
     `  const model = await lab.load();`,
     `  const prompt = ${JSON.stringify(prompt)};`,
+    ...before.map((line) => `  ${line}`),
     `  await lab.generate(model, prompt, { ${options.join(', ')} });`,
     ...(panel ? [`  lab.show(${JSON.stringify(panel)});`] : []),
     ...(pointed.length
