@@ -7,7 +7,7 @@ import { type Columns, columnCatalogue, decodeFrame, encodeFrame, type Frame } f
 import { openRun } from '../../kernel/src/engine/record/arrow.ts';
 
 /** The runs in fixtures/recorded. */
-export type RecordedName = 'h2o' | 'kivi' | 'comparison';
+export type RecordedName = 'h2o' | 'kivi' | 'comparison' | 'quest';
 
 export function recordedSnapshot(name: RecordedName): Frame {
   const path = join(import.meta.dirname, '../../fixtures/recorded', `${name}.arrow.gz`);

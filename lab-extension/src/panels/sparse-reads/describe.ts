@@ -38,7 +38,7 @@ export function describeSparse(
     };
   const { layer, queryHead, kvHead, pageSize, most } = drawing;
   return {
-    subtitle: `pages of ${pageSize}, ${most} read · layer ${layer} head ${queryHead} (KV head ${kvHead})`,
+    subtitle: `pages of ${pageSize}, up to ${most} read · layer ${layer} head ${queryHead} (KV head ${kvHead})`,
     caption: position === undefined ? aboutHead(drawing) : aboutToken(run, drawing, position),
     legend: [
       { kind: 'swatch', label: 'page read', colour: theme.tones.recent },

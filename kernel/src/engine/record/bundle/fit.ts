@@ -28,6 +28,8 @@ const cuts: readonly Cut[] = [
   { says: 'scores and ranks of evictions', drops: /^event\.(score|rank|into)$/ },
   { says: 'scores of heavy hitters', drops: /^heavy\.score$/ },
   { says: 'zones of the entries at the end', drops: /^entry\./ },
+  // Rows of single pages belong to rows of steps: all of them stay, or none.
+  { says: 'pages read in each step', drops: /^(fetch|move|page)\./ },
   halfTheSteps,
   halfTheSteps,
   { says: 'survival maps of the methods', drops: /^hold\./ },
@@ -157,7 +159,7 @@ function everyStep(columns: Columns, stride: number): Columns {
 }
 
 const isEvent = (name: string) => name.startsWith('event.');
-const isStep = (name: string) => /^(step|bytes|sink|attention|compare)\./.test(name);
+const isStep = (name: string) => /^(step|bytes|sink|attention|compare|tier)\./.test(name);
 
 function picked(column: Column, rows: readonly number[]): Column {
   const width = column.shape.slice(1).reduce((product, n) => product * n, 1);
