@@ -17,7 +17,7 @@ export interface Capture {
 export interface Fit {
   readonly name: string;
   readonly samples: Sample;
-  /** Samples, and tokens of each. */
+  /** Samples, and tokens of each; pass-key texts come in several lengths, this and its halves. */
   readonly count: number;
   readonly tokens: number;
   /** Seed of the sample texts; a part of the name, like every other setting. */

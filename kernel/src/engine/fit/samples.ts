@@ -25,7 +25,7 @@ export function filler(seed: number, sentences: number): string[] {
   );
 }
 
-/** One of the samples that a fit reads, as long as it says. */
+/** One of the samples that a fit reads, at most as long as it says. */
 export function sampleText(
   { tokenizer, config }: Model,
   { samples: kind, tokens, seed: from }: Pick<Fit, 'samples' | 'tokens' | 'seed'>,
@@ -43,12 +43,14 @@ export function sampleText(
   // Only the beginning of a text opens with the mark that some models expect there.
   const ids = (text: string, begin = true) => Array.from(tokenizer.encode(text, begin ? {} : { begin }).ids);
   if (kind === 'prose') return { ids: ids(proseText(from, number, 5 * tokens)).slice(0, tokens) };
+  // Pass-keys are looked for over several distances: each sample is half as long as the one before, four lengths in all.
+  const length = tokens >> (number % 4);
   const key = String(Math.floor(10000 + hashedUniform(seed, 0, 0, 1) * 89999));
   const hint = `The pass key is ${key}. Remember it: ${key} is the pass key.`;
   const question = ids('\nWhat is the pass key? The pass key is', false);
   const answer = ids(` ${key}.`, false);
-  const lines = filler(seed, Math.ceil(tokens / 8));
+  const lines = filler(seed, Math.ceil(length / 8));
   lines.splice(Math.floor(hashedUniform(seed, 0, 0, 2) * lines.length * 0.5) + 1, 0, hint);
-  const body = ids(lines.join(' ')).slice(0, tokens - question.length - answer.length);
+  const body = ids(lines.join(' ')).slice(0, length - question.length - answer.length);
   return { ids: [...body, ...question, ...answer], answerFrom: body.length + question.length };
 }

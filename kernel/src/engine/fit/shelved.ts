@@ -52,7 +52,7 @@ function unpack(bytes: Uint8Array): Results | undefined {
     let start = 4 + length;
     const results = list.map(({ name, dims }) => {
       const size = 8 * dims.reduce((product, n) => product * n, 1);
-      const elements = new Float64Array(bytes.slice(start, start + size).buffer);
+      const elements = new Float64Array(Uint8Array.from(bytes.subarray(start, start + size)).buffer);
       start += size;
       return [name, tensor(dims, elements)] as const;
     });
