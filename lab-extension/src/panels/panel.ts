@@ -99,6 +99,7 @@ export function createPanel(
   const drawing = kind.mount(host, surroundings);
   // Text is read as it stands; a picture is read as its caption.
   host.setAttribute('role', drawing.readable ? 'group' : 'img');
+  host.setAttribute('aria-label', kind.title);
   host.setAttribute('aria-keyshortcuts', Object.keys(drawing.keys ?? {}).join(' '));
   if (drawing.controls) {
     offerFrom(drawing.controls, 'teacher');

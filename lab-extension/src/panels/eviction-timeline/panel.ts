@@ -29,6 +29,7 @@ export const evictionTimeline: PanelKind = {
     card.hidden = true;
     host.append(card);
     let chosen: 'all' | 'one' | undefined;
+    let view: 'all' | 'one' = 'all';
     let scales: { x: Scale; y: Scale } | undefined;
     let bars: Rect | undefined;
     const go = (direction: 1 | -1) => {
@@ -43,8 +44,8 @@ export const evictionTimeline: PanelKind = {
         { value: 'all', text: 'All' },
       ],
       'all',
-      (view) => {
-        chosen = view;
+      (value) => {
+        chosen = value;
         redraw();
       },
     );
@@ -80,7 +81,7 @@ export const evictionTimeline: PanelKind = {
         h: {
           does: 'one head or all',
           press: () => {
-            chosen = chosen === 'one' ? 'all' : 'one';
+            chosen = view === 'one' ? 'all' : 'one';
             redraw();
           },
         },
@@ -103,7 +104,7 @@ export const evictionTimeline: PanelKind = {
           ? { ...area.rect, x: surface.width - margin.right - barsWidth + 8, width: barsWidth - 8 }
           : undefined;
         // Where nothing leaves, the map of all heads is one dark plane: zones of one head say more.
-        const view = chosen ?? (run.info.method.quantizes ? 'one' : 'all');
+        view = chosen ?? (run.info.method.quantizes ? 'one' : 'all');
         markChoice(controls, view);
         const head = view === 'one' ? headOf(store, run) : undefined;
         const drawing = encodeEviction(run, step, head, fit);
