@@ -2,13 +2,23 @@
 import { roundHalfEven } from '../tensor.ts';
 
 export type Amount = number;
+/** A number of entries, or a share of the prompt where that is more. */
+export interface LargerOf {
+  readonly least: number;
+  readonly share: number;
+}
+/** Undefined where no number of entries is given: then a total budget decides. */
+export const largerOf = (least: number | undefined, share: number): LargerOf | undefined =>
+  least === undefined ? undefined : { least, share };
 
 /** How a share becomes entries: what leaves is rounded to the nearest number, or what stays is cut down to a whole one, as
  *  kvpress does, in floating point from the share that leaves (0.1 of 1,000 is 99). */
 export type Rounding = 'nearest' | 'down';
 
 /** Entries of an amount for a prompt of this length. A share is at least one entry, since a head without entries cannot attend. */
-export function entriesOf(amount: Amount, promptLength: number, rounding: Rounding = 'nearest'): number {
+export function entriesOf(amount: Amount | LargerOf, promptLength: number, rounding: Rounding = 'nearest'): number {
+  if (typeof amount !== 'number')
+    return Math.max(entriesOf(amount.least, promptLength, rounding), entriesOf(amount.share, promptLength, rounding));
   if (amount === Number.POSITIVE_INFINITY) return amount;
   if (amount >= 1) return Math.floor(amount);
   if (amount === 0) return 0;

@@ -5,10 +5,10 @@
 import { type Fit, fittedTensor } from '../fit/fit.ts';
 import { neutral } from '../neutral.ts';
 import type { Allocation, AllocationRequest } from './allocation.ts';
-import { type Amount, type Budget, entriesOf } from './amount.ts';
+import { type Amount, type Budget, entriesOf, type LargerOf } from './amount.ts';
 import { largestRemainder, totalEntries } from './amounts.ts';
 
-type Amounts = Readonly<Record<string, Amount | undefined>>;
+type Amounts = Readonly<Record<string, Amount | LargerOf | undefined>>;
 
 /** `fit` gives `retrieval` [L, Hkv]: 1 for heads that hold the amounts of `retrieval`, 0 for those that hold `streaming`.
  *  Zones that a class does not name have no limit for it. */
@@ -37,6 +37,12 @@ export function byHeadClass(
     },
   };
 }
+
+/** The usual classes: retrieval heads hold everything in `body`, streaming heads `sinks` and `recent`. */
+export const sinksAndWindow = (sinks: Amount, recent: Amount | LargerOf | undefined) => ({
+  retrieval: { sinks: 0, recent: 0 },
+  streaming: { sinks, recent, body: 0 },
+});
 
 /** For each streaming head what is left of a total budget behind its named zones; undefined without a budget. */
 function restOfBudget(

@@ -1,6 +1,6 @@
 /** DuoAttention: retrieval heads keep everything, the others stream with sinks and a window. */
 import { budgetOf } from '../allocate/amount.ts';
-import { byHeadClass } from '../allocate/by-head-class.ts';
+import { byHeadClass, sinksAndWindow } from '../allocate/by-head-class.ts';
 import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
 import { passkeyHeads } from '../fit/passkey-heads.ts';
@@ -20,7 +20,7 @@ export const duoAttention = method(
     score: nothing,
     allocate: byHeadClass(
       passkeyHeads({ share: o.retrieval, sinks: o.sinks, recent: o.recent }),
-      { retrieval: { sinks: 0, recent: 0 }, streaming: { sinks: o.sinks, recent: o.recent, body: 0 } },
+      sinksAndWindow(o.sinks, o.recent),
       { ...budgetOf(o) },
     ),
     select: zones({ sinks: first, recent: last, body: rest }),

@@ -1,5 +1,6 @@
 /** RazorAttention: heads that look back at repeats keep everything; the others keep sinks, a window and one mean entry. */
-import { byHeadClass } from '../allocate/by-head-class.ts';
+import { budgetOf, largerOf } from '../allocate/amount.ts';
+import { byHeadClass, sinksAndWindow } from '../allocate/by-head-class.ts';
 import { rows } from '../attend/rows.ts';
 import { meanEntry } from '../compensate/mean-entry.ts';
 import { exact } from '../encode/exact.ts';
@@ -14,17 +15,13 @@ import { zones } from '../select/zones.ts';
 
 export const razorAttention = method(
   'RazorAttention',
-  { echo: 0.01, induction: 0.14, sinks: 4, recent: 251, counted: true, when: once, ...asCode },
-  (o) => ({
-    when: o.when,
+  { echo: 0.01, induction: 0.14, sinks: 4, recent: 251, share: 0.2, counted: true, when: once, ...asCode },
+  ({ echo, induction, sinks, recent, share, counted, when, ...o }) => ({
+    when,
     score: nothing,
-    allocate: byHeadClass(
-      echoHeads({ echo: o.echo, induction: o.induction }),
-      { retrieval: { sinks: 0, recent: 0 }, streaming: { sinks: o.sinks, recent: o.recent, body: 0 } },
-      { keep: o.keep, entries: o.entries, bytes: o.bytes },
-    ),
+    allocate: byHeadClass(echoHeads({ echo, induction }), sinksAndWindow(sinks, largerOf(recent, share)), budgetOf(o)),
     select: zones({ sinks: first, recent: last, body: rest }),
-    compensate: meanEntry({ zone: 'mean', counted: o.counted }),
+    compensate: meanEntry({ zone: 'mean', counted }),
     encode: exact,
     place: oneTier,
     fetch: all,
@@ -35,6 +32,6 @@ export const razorAttention = method(
     paper: 'arXiv:2407.15891',
     departures: ['head classes from 512 tokens'],
     total: ['recent'],
-    profiles: { authors: { counted: false } },
+    profiles: { authors: { share: 0, counted: false } },
   },
 );

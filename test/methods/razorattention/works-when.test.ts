@@ -45,7 +45,7 @@ test('the induction head of the fixture model is a retrieval head, and few other
 });
 
 test('retrieval heads keep the prompt, the others sinks, window and one mean, and all that is written', async () => {
-  const method = methods.razorAttention({ sinks: 2, recent: 5 });
+  const method = methods.razorAttention({ sinks: 2, recent: 5, share: 0 });
   const classes = [0, 1, 0, 0, 0, 1];
   const { sequence } = await walk(model, method, { prompt: 40, steps: 6, fitted: headClasses(method, model, classes) });
   sequence.layers
@@ -91,4 +91,21 @@ test('with equal logits the mean of values 1, 2, 3 beside 10 gives 4 when counte
 test('under the profile of the code the mean counts once', () => {
   assert.match(methods.razorAttention().declaration.compensate.title, /counted/);
   assert.doesNotMatch(methods.razorAttention({ profile: 'authors' }).declaration.compensate.title, /counted/);
+});
+
+test('the window is a fifth of a long prompt, and never less than its number of entries', () => {
+  const recent = (promptLength: number, profile: 'paper' | 'authors' = 'paper') => {
+    const method = methods.razorAttention({ profile });
+    const fitted = headClasses(method, model, [1, 0, 0, 0, 0, 0]);
+    const request = {
+      layers: 2,
+      kvHeads: 3,
+      promptLength,
+      bytesPerEntry: 512,
+      zones: ['sinks', 'recent'],
+      reserved: 0,
+    };
+    return [...method.declaration.allocate.allocate({ ...request, fitted }).get('recent')!].slice(0, 2);
+  };
+  assert.deepEqual([recent(500), recent(4000), recent(4000, 'authors')], [[0, 251], [0, 800], [0, 251]]); // biome-ignore format: one line
 });

@@ -37,6 +37,7 @@ function optionFields({ defaults, about }: Factory, method: Method): FormField[]
   return Object.entries(defaults).flatMap(([name, value]): FormField[] => {
     const declared = params.get(name);
     if (declared) return [declaredField(name, declared, value)];
+    if (name === 'profile') return [profileField(about.profiles ?? {})];
     const plain = { name, note: '', unit: '' };
     if (typeof value === 'boolean') return [{ ...plain, type: 'flag', default: value }];
     if (typeof value === 'string') return [{ ...plain, type: 'text', default: value }];
@@ -48,6 +49,16 @@ function optionFields({ defaults, about }: Factory, method: Method): FormField[]
     ];
   });
 }
+
+/** Whose settings stand where none is given. */
+const profileField = (profiles: object): FormField => ({
+  name: 'profile',
+  type: 'choice',
+  default: 'paper',
+  choices: ['paper', ...Object.keys(profiles)],
+  unit: '',
+  note: 'whose settings are taken for what is not said here',
+});
 
 /** A parameter of an operator that has the name of the option: its range and unit are the option's. */
 function declaredField(name: string, param: Param, value: unknown): FormField {
