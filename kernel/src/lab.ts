@@ -1,5 +1,6 @@
 /** The lab: load a model, write with a method, score, compare, show. What a notebook cell or a Node script calls. */
 
+import { writeFile } from 'node:fs/promises';
 import { type Method, serveTrace } from '@kvlab/ops';
 import type { ColumnTable } from 'arquero';
 import {
@@ -9,12 +10,20 @@ import {
   evaluationColumns,
   evaluationCsv,
 } from './engine/evaluate/evaluate.ts';
+import { type StepSizes, stepGraph, stepMetadata } from './engine/export/step.ts';
 import { type FitOptions, fittedFor } from './engine/fit/fitted.ts';
 import { type LoadOptions, loadModel, type Model } from './engine/model/load.ts';
 import { type CheckOptions, type CheckReport, checkOperator } from './engine/operate/check.ts';
 import { type AnyOperator, createOperate, createOps, type OperateOptions, type Ops } from './engine/operate/operate.ts';
 import type { OperatorInput } from './engine/operate/value.ts';
-import type { Frame, PanelMessage, RunInfo, Selection } from './engine/record/frame.ts';
+import {
+  depths,
+  type Frame,
+  type PanelMessage,
+  type RunInfo,
+  type Selection,
+  type ShowRequest,
+} from './engine/record/frame.ts';
 import type { TableName } from './engine/record/tables.ts';
 import { type Applied, apply, type LayerTensors } from './engine/run/apply.ts';
 import { type CompareOptions, type Comparison, compare } from './engine/run/compare.ts';
@@ -256,6 +265,12 @@ export const lab = {
     apply(method, tensors, await eagerRuntime()),
   /** Memory that pagers commit, and how much of it is used, while a trace of requests comes, grows and goes. No model runs. */
   serveTrace,
+  /** Writes one layer's step of a method as a standard ONNX file: attention, score, zones, codes. Amounts are those of a prompt
+   *  of `promptLength` tokens, frozen; the sizes are those of SmolLM2-135M unless said. */
+  exportOnnx: async (method: Method, path: string, sizes: Partial<StepSizes> = {}): Promise<void> => {
+    const all = { queryHeads: 9, kvHeads: 3, headSize: 64, promptLength: 512, ...sizes };
+    await writeFile(path, stepGraph(method, all).encode(stepMetadata(method, all)));
+  },
   /** Runs an operator that a cell declared. */
   operate: async (
     operator: AnyOperator,
@@ -268,10 +283,13 @@ export const lab = {
     const report = await checkOperator(createOperate(await eagerRuntime()), operator, options);
     return shown(report, () => report.text);
   },
-  /** Opens the lab beside the notebook, or one panel of it. */
-  show(panel?: string): void {
+  /** Opens the lab beside the notebook, or one panel of it: `lab.show('attention-sinks')`, `lab.show({ depth: 'student' })`. */
+  show(what: string | ShowRequest = {}): void {
+    const { panel, depth }: ShowRequest = typeof what === 'string' ? { panel: what } : what;
+    if (depth !== undefined && !depths.includes(depth))
+      throw new TypeError(`lab.show: depth is ${String(depth)}; use one of ${depths.join(', ')}`);
     const now = listen();
-    if (now) now.show(panel);
+    if (now) now.show(panel, depth);
     else console.log('lab.show: panels live in JupyterLab; start it with npm start');
   },
   /** Moves the selection of all panels: `lab.point({ position: 57, layer: 12, queryHead: 4 })`. */

@@ -9,6 +9,7 @@ export function above(threshold: number): Rule {
     byPosition: false,
     needsScore: true,
     alone: true,
+    graph: (g, { open, score }) => g.mul(open, g.cast(g.greater(score, threshold), 'f32')),
     choose: ({ count, open, score }, _amount, taken) => {
       for (let i = 0; i < count; i++) if (open[i] && score[i]! > threshold) taken[i] = 1;
     },

@@ -1,6 +1,8 @@
 /** A rule fills one zone: it takes entries of one head from what earlier rules left. */
 
+import type { GraphBuilder, Value } from '../graph/builder.ts';
 import type { Segment } from '../segment/segmentation.ts';
+import type { RuleInputs } from './rule-graph.ts';
 
 /** Entries of one head that a rule may look at, in any order; index 0..count-1. */
 export interface Candidates {
@@ -29,6 +31,8 @@ export interface Rule {
   readonly needsScore: boolean;
   /** Judges each entry by itself, so that it can be asked before the others are known. */
   readonly alone?: boolean;
+  /** The same in a graph, entries in time order: what it takes [Hkv, T] as 1 and 0. Absent = host rule. */
+  graph?(g: GraphBuilder, candidates: RuleInputs, amount: readonly number[]): Value;
   /** Marks what it takes in `taken` (1); `amount` is in entries and may be Infinity. */
   choose(candidates: Candidates, amount: number, taken: Uint8Array): void;
 }

@@ -280,7 +280,7 @@ function changes(from: Uint8Array, to: Uint8Array, count: number): number[] {
   return out;
 }
 
-function leastCommonMultiple(a: number, b: number): number {
+export function leastCommonMultiple(a: number, b: number): number {
   let multiple = a;
   while (multiple % b) multiple += a;
   return multiple;
