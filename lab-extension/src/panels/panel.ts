@@ -35,7 +35,7 @@ export interface Drawing {
   controls?: HTMLElement;
   /** Keys of this panel alone. */
   keys?: PanelKeys;
-  /** True where the drawing is text that a screen reader can read. */
+  /** True where the drawing is text that a screen reader can read, and that takes the focus itself. */
   readable?: boolean;
   dispose?(): void;
 }
@@ -99,6 +99,7 @@ export function createPanel(
   const drawing = kind.mount(host, surroundings);
   // Text is read as it stands; a picture is read as its caption.
   host.setAttribute('role', drawing.readable ? 'group' : 'img');
+  if (drawing.readable) host.tabIndex = -1;
   host.setAttribute('aria-label', kind.title);
   host.setAttribute('aria-keyshortcuts', Object.keys(drawing.keys ?? {}).join(' '));
   if (drawing.controls) {
@@ -128,7 +129,7 @@ export function createPanel(
     node.dataset.step = run ? String(shownStep(store, run)) : '';
     node.dataset.drawn = String(Number(node.dataset.drawn ?? 0) + 1);
     for (const [name, value] of Object.entries(said.facts ?? {})) node.dataset[name] = String(value);
-    if (host.matches(':focus')) page.announce(text);
+    if (host.contains(document.activeElement)) page.announce(text);
     node.dataset.drawMs = (performance.now() - start).toFixed(1);
   };
 

@@ -22,6 +22,9 @@ export const tokenStrip: PanelKind = {
   mount(host, { store, redraw }) {
     const text = document.createElement('div');
     text.className = 'kvlab-strip';
+    text.tabIndex = 0;
+    text.setAttribute('role', 'group');
+    text.setAttribute('aria-label', 'Tokens');
     host.append(text);
     let spans: HTMLSpanElement[] = [];
     let looks: string[] = [];
