@@ -9,7 +9,8 @@ import { insertCellBelow, runCellBelow } from './insert-cell.ts';
 import { createLab, type Lab } from './lab.ts';
 
 export class LabWidget extends Widget {
-  readonly #lab: Lab;
+  readonly store = createStore();
+  readonly lab: Lab;
   readonly #connection: Connection;
   readonly #unsubscribe: () => void;
   readonly #askers: ((forms: readonly MethodForm[]) => void)[] = [];
@@ -18,8 +19,8 @@ export class LabWidget extends Widget {
   constructor(notebook: NotebookPanel, openFile?: (path: string) => void) {
     super();
     this.addClass('kvlab-widget');
-    const store = createStore();
-    this.#lab = createLab(store, {
+    const { store } = this;
+    this.lab = createLab(store, {
       insertCell: (source) => insertCellBelow(notebook, source),
       runCell: (source) => runCellBelow(notebook, source),
       methods: () => this.#askMethods(),
@@ -32,7 +33,7 @@ export class LabWidget extends Widget {
       },
       onDrawn: () => this.#connection?.drawn(),
     });
-    this.node.append(this.#lab.node);
+    this.node.append(this.lab.node);
     let sent = '';
     const tellSelection = () => {
       const selection = pointedAt(store);
@@ -42,7 +43,7 @@ export class LabWidget extends Widget {
       this.#connection.send({ type: 'selection', selection });
     };
     this.#connection = connect(notebook.sessionContext, store, {
-      show: (panel) => this.#lab.show(panel),
+      show: (panel) => this.lab.show(panel),
       methods: (forms) => {
         for (const answer of this.#askers.splice(0)) answer(forms);
       },
@@ -64,28 +65,18 @@ export class LabWidget extends Widget {
     });
   }
 
-  /** Brings a panel into view. */
-  showPanel(panel: string | undefined): void {
-    this.#lab.show(panel);
-  }
-
-  /** Gives one panel the whole lab. */
-  enlarge(panel: string | undefined): void {
-    this.#lab.enlarge(panel);
-  }
-
   override dispose(): void {
     if (this.isDisposed) return;
     this.#unsubscribe();
     this.#connection.dispose();
-    this.#lab.dispose();
+    this.lab.dispose();
     super.dispose();
   }
 
   protected override onAfterShow(message: Message): void {
     super.onAfterShow(message);
     this.#connection.setVisible(true);
-    this.#lab.redraw();
+    this.lab.redraw();
   }
 
   protected override onAfterHide(message: Message): void {
@@ -95,6 +86,6 @@ export class LabWidget extends Widget {
 
   protected override onResize(message: Widget.ResizeMessage): void {
     super.onResize(message);
-    this.#lab.redraw();
+    this.lab.redraw();
   }
 }
