@@ -259,10 +259,7 @@ const written: readonly Setting[] = [
 /** Methods of the list that have no setting above: 40 % of the prompt. */
 const others: readonly Setting[] = Object.entries(methods).flatMap(([name, factory]) => {
   if (written.some((setting) => setting.method.name === factory.methodName)) return [];
-  const { passes, allocate } = factory().declaration;
-  // What runs before the prompt is not part of a walk.
-  if (passes) return [];
-  if (allocate.neutral) return [{ name, method: (factory as MethodFactory<object>)() }];
+  if (factory().declaration.allocate.neutral) return [{ name, method: (factory as MethodFactory<object>)() }];
   const window = 'window' in factory.defaults ? { window: 4 } : {};
   const make = (keep: number) => (factory as MethodFactory<object>)({ keep, ...window });
   return { name: `${name}, keep 40 %`, method: make(0.4), idle: make(1) };

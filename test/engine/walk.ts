@@ -2,6 +2,7 @@
 import type { Fitted, Method } from '@kvlab/ops';
 import { fittedFor } from '../../kernel/src/engine/fit/fitted.ts';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
+import { beforePrompt } from '../../kernel/src/engine/run/pass.ts';
 import {
   createSequence,
   feedPrompt,
@@ -37,8 +38,8 @@ export async function walk(model: Model, method: Method, options: WalkOptions = 
   const { prompt = promptLength, chunk = usual[model.runtime.device].chunk, seed = 0, onStep = () => {} } = options;
   const sequence = createSequence(model, method, seed, options.fitted ?? (await fittedFor(model, method)));
   const observer = options.observer?.(sequence);
-  const ids = tinyIds.slice(0, prompt);
-  const logits = [await feedPrompt(sequence, ids, { chunk, observer, onChunk: () => onStep(sequence) })];
+  const { ids, guests } = await beforePrompt(model, method, tinyIds.slice(0, prompt));
+  const logits = [await feedPrompt(sequence, ids, { chunk, guests, observer, onChunk: () => onStep(sequence) })];
   return goOn({ sequence, logits }, options, observer);
 }
 

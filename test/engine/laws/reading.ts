@@ -48,8 +48,10 @@ export const neutralLaw: Law = {
     const full = await walk(model, methods.full(), { chunk: promptLength });
     const found = await walk(model, idle!, { chunk: promptLength });
     const difference = apart(found.logits, full.logits);
-    const tiled = idle!.declaration.attend.mix !== undefined;
-    if (found.sequence.layers[0]!.shape.rotated && !tiled && model.runtime.device === 'wasm')
+    // Guests cut the last token of the prompt from the others, tiles cut its rows.
+    const { attend, passes } = idle!.declaration;
+    const cut = attend.mix !== undefined || passes !== undefined;
+    if (found.sequence.layers[0]!.shape.rotated && !cut && model.runtime.device === 'wasm')
       assert.ok(sameBits(found.logits, full.logits), `apart by ${difference}`);
     else assert.ok(difference < within(model, 1e-5), `apart by ${difference}`);
   },
