@@ -1,9 +1,11 @@
 /** What a method is: a declaration that fills eight slots with operators and contains no arithmetic. */
 import type { Allocation } from './allocate/allocation.ts';
 import { type Budget, checkBudget } from './allocate/amount.ts';
+import { refuseTilesApart } from './attend/aligned.ts';
 import type { Attend } from './attend/rows.ts';
 import type { Encoding } from './encode/encoding.ts';
 import { exact } from './encode/exact.ts';
+import { refuseJointByHead } from './encode/joint.ts';
 import type { Fetch } from './fetch/fetch.ts';
 import { all, oneTier } from './neutral.ts';
 import { type Bound, type Slot, slots } from './operator.ts';
@@ -177,6 +179,8 @@ function assemble<O>(
   });
   const method = { ...due(declaration), phases: phases.map((phase) => due({ ...declaration, ...phase })) };
   checkMethod(method);
+  refuseJointByHead(method);
+  refuseTilesApart(method);
   checkBefore(method);
   return method;
 }

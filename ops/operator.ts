@@ -129,7 +129,7 @@ export function operator<
   const S extends Specs = Readonly<Record<never, never>>,
 >(definition: OperatorDefinition<P, I, S, O>): OperatorFactory<P, I, S, O> {
   const bind = (given?: Partial<ParamValues<P>>) => {
-    const params = resolveParams(definition.name, definition.params, given);
+    const params = resolveParams(`${definition.kind} ${definition.name}`, definition.params, given);
     return {
       operator: definition as unknown as AnyDefinition,
       params,

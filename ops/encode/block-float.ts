@@ -100,11 +100,13 @@ export function blockFloat(given: Partial<BlockParams> = {}): Encoding {
   const bound = blockFloatOperator(given);
   const o = bound.params;
   if (o.block % 8)
-    throw new RangeError(`block-float: block is ${o.block}; give a multiple of 8, so that codes fill whole bytes`);
+    throw new RangeError(
+      `encode block-float: block is ${o.block}; give a multiple of 8, so that codes fill whole bytes`,
+    );
   const blocks = (D: number) => {
     if (D % o.block)
       throw new RangeError(
-        `block-float: block ${o.block} does not divide the head size ${D}; give a divisor, for example 32`,
+        `encode block-float: block ${o.block} does not divide the head size ${D}; give a divisor, for example 32`,
       );
     return D / o.block;
   };

@@ -118,10 +118,12 @@ export function plusLowRank(codec: Encoding, { rank, block }: { rank: number; bl
   const bound = lowRankOperator({ rank, block });
   if (block % codec.grain)
     throw new RangeError(
-      `low-rank: block ${block} is no multiple of ${codec.grain}, the entries that ${codec.name} writes together; give one`,
+      `encode low-rank: block ${block} is no multiple of ${codec.grain}, the entries that ${codec.name} writes together; give one`,
     );
   if (codec.grain !== block && Object.values(codec.codes).some(({ per }) => per === 'batch'))
-    throw new RangeError(`low-rank: ${codec.name} writes batches of ${codec.grain} entries; give block ${codec.grain}`);
+    throw new RangeError(
+      `encode low-rank: ${codec.name} writes batches of ${codec.grain} entries; give block ${codec.grain}`,
+    );
   const factor = (dims: Code['dims']): Code => ({ type: 'half', per: 'batch', dims, role: 'payload' });
   const codes = { ...codec.codes, left: factor(() => [block, rank]), right: factor((D) => [D, rank]) };
   return {

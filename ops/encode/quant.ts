@@ -112,13 +112,13 @@ export function quant(given: Partial<QuantParams>): Encoding {
   const bound = quantOperator(given);
   const o = bound.params;
   if (o.group % 8)
-    throw new RangeError(`quant: group is ${o.group}; give a multiple of 8, so that codes fill whole bytes`);
+    throw new RangeError(`encode quant: group is ${o.group}; give a multiple of 8, so that codes fill whole bytes`);
   const [channel, joint] = [o.per === 'channel', o.per === 'row'];
   const row = channel ? 'batch' : 'entry';
   const columns = (D: number) => {
     if (o.per === 'token' && D % o.group)
       throw new RangeError(
-        `quant: group ${o.group} does not divide the head size ${D}; give a divisor, for example 32`,
+        `encode quant: group ${o.group} does not divide the head size ${D}; give a divisor, for example 32`,
       );
     return channel ? D : joint ? 1 : D / o.group;
   };
