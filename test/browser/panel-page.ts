@@ -13,14 +13,14 @@ const root = join(import.meta.dirname, '../..');
 const html = `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="/lab-extension/style/index.css">
 <style>body { margin: 0 } body { --jp-layout-color1: #ffffff; --jp-ui-font-family: 'Liberation Sans', sans-serif }
 body[data-jp-theme-light=false] { --jp-layout-color1: #212121 } #lab { height: 100vh }</style>
-<script type="importmap">{"imports": {"kvlab/frame": "/kernel/dist/engine/record/frame.js", "plotly.js-cartesian-dist-min": "/plotly.js"}}</script>
+<script type="importmap">{"imports": {"kvlab/frame": "/kernel/dist/engine/record/frame.js", "plotly.js-cartesian-dist-min": "/plotly.js", "@uwdata/flechette": "/node_modules/@uwdata/flechette/dist/flechette.mjs"}}</script>
 <div id="lab"></div>`;
 
 /** Serves the built extension, the page, and runs at /frames: recorded=… or made up by method=…, each frame as length, header and buffer. */
 export async function servePanels(): Promise<{ url: string; close(): Promise<void> }> {
   const server: Server = createServer(async (request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost');
-    const type = url.pathname.endsWith('.js')
+    const type = /\.m?js$/.test(url.pathname)
       ? 'text/javascript'
       : url.pathname.endsWith('.css')
         ? 'text/css'
