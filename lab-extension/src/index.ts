@@ -40,7 +40,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const labs = createLabs(app, notebooks, shell);
     addCommands(app, labs, notebooks);
     if (palette) fillPalette(palette);
-    if (launcher) addCard(launcher);
+    if (launcher) void addCard(launcher, app.serviceManager.kernelspecs);
     if (statusBar) addStatusItem(statusBar, labs, notebooks, shell);
     if (restorer)
       void restorer.restore(labs.tracker, {

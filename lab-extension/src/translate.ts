@@ -14,5 +14,5 @@ export function translateWith(next: Pick<TranslationBundle, '__'> | undefined): 
 /** A text in the language of the page; `%1`, `%2` … stand for the values. */
 export function translate(text: string, ...values: (string | number)[]): string {
   const words = values.map(String);
-  return bundle ? bundle.__(text, ...words) : text.replace(/%(\d)/g, (_, n: string) => words[Number(n) - 1] ?? '');
+  return bundle ? bundle.__(text, ...words) : text.replace(/%(\d)/g, (_, n: string) => words[Number(n) - 1] ?? `%${n}`);
 }

@@ -40,6 +40,9 @@ test('a cell runs in Notebook 7, and the lab opens beside it with the tokens of 
     30_000,
     () => 'the lab does not show the run',
   ).finally(() => page.screenshot({ path: join(pictures, 'notebook-7.png') }));
+  assert.ok(await page.$('.lm-MenuBar-item:has-text("kvlab")'), 'the menu kvlab is there');
+  await runCommand(page, 'kvlab:depth', { depth: 'student' });
+  assert.equal(await page.getAttribute('.kvlab-widget .kvlab-lab', 'data-depth'), 'student');
   // Notebook's own code may complain of its settings; ours may not.
   assert.deepEqual(
     lab.errors.filter((error) => /extensions\/@kvlab/.test(error)),

@@ -72,7 +72,7 @@ export function createHeader(store: Store, actions: HeaderActions = {}): Header 
   range.textContent = translate('Range');
   offerFrom(range, 'teacher');
   offerFrom(tryButton, 'teacher');
-  const depth = part(time, 'select', 'depth');
+  const depth = part(line, 'select', 'depth');
   depth.setAttribute('aria-label', translate('Depth'));
   depth.title = translate('How much is offered to press and choose');
   for (const choice of depths) depth.append(new Option(translate(choice), choice));

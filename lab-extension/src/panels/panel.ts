@@ -225,9 +225,9 @@ export function segmented<T extends string>(
   const group = document.createElement('span');
   group.className = 'kvlab-segmented';
   group.setAttribute('role', 'group');
-  group.setAttribute('aria-label', label);
+  group.setAttribute('aria-label', translate(label));
   for (const { value, text } of choices) {
-    const choice = button(group, text, `${label}: ${text}`);
+    const choice = button(group, translate(text), `${translate(label)}: ${translate(text)}`);
     choice.value = value;
     choice.addEventListener('click', () => {
       markChoice(group, value);

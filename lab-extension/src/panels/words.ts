@@ -1,6 +1,7 @@
 /** What a panel says: subtitle, caption, legend, table and empty states as data, and how they become text nodes. */
 import { readTheme } from '../draw/theme.ts';
 import type { Run } from '../store/run.ts';
+import { translate } from '../translate.ts';
 import type { DataColumns } from './data.ts';
 
 /** A piece of a sentence; the finding's number is strong. */
@@ -129,12 +130,12 @@ export function fillLegend(target: HTMLElement, items: readonly LegendItem[], th
       if (item.kind === 'ramp') {
         const bar = piece('kvlab-key-ramp');
         bar.style.backgroundImage = `linear-gradient(90deg, ${[0, 51, 102, 153, 204, 255].map((i) => theme.rampCss[i]).join(', ')})`;
-        entry.append(piece('kvlab-key-label', item.label), piece('', item.low), bar, piece('', item.high));
+        entry.append(piece('kvlab-key-label', translate(item.label)), piece('', item.low), bar, piece('', item.high));
       } else {
         const mark = piece(`kvlab-key-${item.kind}`);
         if (item.kind === 'swatch') mark.style.backgroundColor = item.colour;
         if (item.kind === 'line') mark.style.borderTop = `2px ${item.dash ? 'dashed' : 'solid'} ${item.colour}`;
-        entry.append(mark, piece('', item.label));
+        entry.append(mark, piece('', translate(item.label)));
       }
       return entry;
     }),
@@ -173,7 +174,7 @@ export function showMissing(
   target.replaceChildren();
   if (!missing) return;
   const title = document.createElement('strong');
-  title.textContent = missing.title;
+  title.textContent = translate(missing.title);
   const text = document.createElement('span');
   text.textContent = missing.text;
   target.append(title, text);
@@ -181,7 +182,7 @@ export function showMissing(
   if (cell && insertCell) {
     const button = document.createElement('button');
     button.type = 'button';
-    button.textContent = cell.label;
+    button.textContent = translate(cell.label);
     button.addEventListener('click', () => insertCell(cell.source));
     target.append(button);
   }
