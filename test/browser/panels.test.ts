@@ -70,6 +70,9 @@ test('every panel has a table twin with the same numbers, under the key t', asyn
   for (const panel of await page.$$('.kvlab-panel')) {
     const drawing = (await panel.$('.kvlab-drawing'))!;
     await drawing.scrollIntoViewIfNeeded();
+    await settled(page);
+    // KIVI reads everything and has no graph: those panels say so and have nothing to list.
+    if (await panel.evaluate((node) => node.classList.contains('kvlab-is-missing'))) continue;
     await drawing.focus();
     await page.keyboard.press('t');
     await until(

@@ -8,6 +8,7 @@ import { attentionSinks } from '../panels/attention-sinks/panel.ts';
 import { compare } from '../panels/compare/panel.ts';
 import { evictionTimeline } from '../panels/eviction-timeline/panel.ts';
 import { heavyHitters } from '../panels/heavy-hitters/panel.ts';
+import { memoryGraph } from '../panels/memory-graph/panel.ts';
 import { memoryOverTime } from '../panels/memory-over-time/panel.ts';
 import { createPanel, type Panel, type PanelKind, type Surroundings } from '../panels/panel.ts';
 import { quantizationError } from '../panels/quantization-error/panel.ts';
@@ -28,6 +29,7 @@ export const panelKinds: readonly PanelKind[] = [
   quantizationError,
   compare,
   sparseReads,
+  memoryGraph,
 ];
 
 export interface LabOptions {

@@ -136,9 +136,10 @@ export const graphColumns = {
   /** Index into `nodeKinds`. */
   'node.kind': { lane: 'log', type: 'u8', shape: 'N' },
   'node.step': { lane: 'log', type: 'u32', shape: 'N' },
-  /** Positions of the first token that the node stands for and of the one after its last; equal for a node without tokens. */
-  'node.from': { lane: 'log', type: 'u32', shape: 'N' },
-  'node.to': { lane: 'log', type: 'u32', shape: 'N' },
+  /** Positions of the first token that the node stands for and of the one after its last, which moves while the node is
+   *  open; equal for a node without tokens. */
+  'node.from': { lane: 'state', type: 'u32', shape: 'N' },
+  'node.to': { lane: 'state', type: 'u32', shape: 'N' },
   /** UTF-8, each label closed by a zero byte; an empty label stands for the node's tokens. */
   'node.label': { lane: 'log', type: 'u8', shape: 'bytes' },
   'link.source': { lane: 'log', type: 'u32', shape: 'K' },

@@ -22,12 +22,15 @@ import {
   type Frame,
   type FrameHeader,
   frameVersion,
+  type GraphColumn,
+  graphColumns,
   type ReadColumn,
   type RunInfo,
   readColumns,
   type TokenText,
   topCount,
 } from './frame.ts';
+import { createGraphRecord, type GraphRecord, graphStateColumns, hasGraph, recordGraph } from './graph-record.ts';
 import { type Growing, growing } from './growing.ts';
 import {
   createQuantizationRecord,
@@ -68,7 +71,10 @@ export interface Recorder extends StepObserver {
 const stateEvery = 16;
 
 type Log = Partial<
-  Record<ColumnName | ReadColumn, Growing<Float32Array | Float64Array | Uint8Array | Uint32Array | Int32Array>>
+  Record<
+    ColumnName | ReadColumn | GraphColumn,
+    Growing<Float32Array | Float64Array | Uint8Array | Uint32Array | Int32Array>
+  >
 >;
 
 /** What a recorder has seen, for the recorder of a fork. */
@@ -78,6 +84,7 @@ interface Seen {
   attention: AttentionRecord;
   quantization: QuantizationRecord;
   read: ReadRecord;
+  graph: GraphRecord | undefined;
   keptRows: ReadonlyMap<number, Float32Array[]>;
   sawAttention: boolean;
   peak: number;
@@ -99,8 +106,11 @@ export function createRecorder(
     : createQuantizationRecord(layers, queryHeads, kvHeads, headSize);
   const read = before ? structuredClone(before.read) : createReadRecord(layers, queryHeads, kvHeads);
   const reading = readsOrPlaces(sequence.method);
+  const graph = hasGraph(sequence.method)
+    ? (before?.graph && structuredClone(before.graph)) || createGraphRecord()
+    : undefined;
   /** What stands behind the first axis. */
-  const inner: Partial<Record<ColumnName | ReadColumn, number[]>> = {
+  const inner: Partial<Record<ColumnName | ReadColumn | GraphColumn, number[]>> = {
     'bytes.held': [Z, byteParts.length],
     'bytes.layer': [layers],
     'sink.mass': [layers, queryHeads],
@@ -116,12 +126,16 @@ export function createRecorder(
     u16: Uint16Array,
   } as const;
   const log: Log = {};
-  for (const [key, { lane, type }] of Object.entries({ ...columnCatalogue, ...(reading ? readColumns : {}) })) {
-    const name = key as ColumnName | ReadColumn;
+  for (const [key, { lane, type }] of Object.entries({
+    ...columnCatalogue,
+    ...(reading ? readColumns : {}),
+    ...(graph ? graphColumns : {}),
+  })) {
+    const name = key as ColumnName | ReadColumn | GraphColumn;
     const width = inner[name]?.reduce((a, b) => a * b, 1) ?? 1;
     if (lane === 'log') log[name] = growing<never>(types[type] as never, width);
   }
-  const column = (name: ColumnName | ReadColumn) => log[name]!;
+  const column = (name: ColumnName | ReadColumn | GraphColumn) => log[name]!;
   const texts: TokenText[] = [...(before?.texts ?? [])];
   const sent = new Map<string, number>();
   let sentTexts = 0;
@@ -150,7 +164,7 @@ export function createRecorder(
   /** Newest values: small ones always, large ones when asked. */
   const stateColumns = (large: boolean): Columns => {
     const T = sequence.ids.length;
-    const columns: Columns = {};
+    const columns: Columns = graph ? graphStateColumns(graph) : {};
     const put = (name: ColumnName, shape: number[], data: Columns[string]['data']) => {
       columns[name] = { lane: 'state', shape, data };
     };
@@ -249,6 +263,7 @@ export function createRecorder(
       column('sink.mass').pushRow(attention.sinkMass);
       column('attention.entropy').pushRow(attention.entropy);
       if (reading) closeReadStep(read, sequence, ledger, column);
+      if (graph) recordGraph(graph, sequence, column);
     },
     watch(layer, queryHead) {
       attention.watched = { layer, queryHead, row: new Float32Array(0) };
@@ -278,6 +293,7 @@ export function createRecorder(
         attention,
         quantization,
         read,
+        graph,
         keptRows,
         sawAttention,
         peak,
