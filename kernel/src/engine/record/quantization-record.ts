@@ -122,7 +122,9 @@ export function recordOutputError(
   const pending = record.pending[view.layer]!;
   record.pending[view.layer] = [];
   const newest = view.position.length - 1;
-  if (pending.length === 0 || newest > 0 || !view.form.rotated) return;
+  const { rotated, attend } = view.cache.shape;
+  // Where positions close up, a key has no angle of its own.
+  if (pending.length === 0 || newest > 0 || (!rotated && !attend.ruleOf('fresh').storesRotated)) return;
   const { kvHeads, headSize: D } = record;
   const G = queryHeads / kvHeads;
   for (let h = 0; h < kvHeads; h++) {
@@ -130,6 +132,9 @@ export function recordOutputError(
     if (own.length === 0) continue;
     const exactKeys = rowsByPosition(own, 'keys', 'exact', D);
     const storedKeys = rowsByPosition(own, 'keys', 'restored', D);
+    if (!rotated)
+      for (const keys of [exactKeys, storedKeys])
+        for (const [position, key] of keys) keys.set(position, rotateRow(key, position, rotary));
     const exactValues = rowsByPosition(own, 'values', 'exact', D);
     const storedValues = rowsByPosition(own, 'values', 'restored', D);
     const share = shares(view, h);
