@@ -22,8 +22,8 @@ export const representatives = operator({
 
   graph(g, { keys, score }, { of }) {
     const T = g.slice(g.shape(score!), 0, 1, 2, 1); // i64 [1]
-    const { indices } = g.topK(score!, g.min(T, g.constant('i64', [of], [1])), 'T', 'R'); // [Hkv, R]
-    const chosen = g.scatterElements(g.mul(score!, 0), indices, g.add(g.mul(g.cast(indices, 'f32'), 0), 1), 'T'); // [Hkv, T]
+    const { values, indices } = g.topK(score!, g.min(T, g.constant('i64', [of], [1])), 'T', 'R'); // [Hkv, R]
+    const chosen = g.scatterElements(g.mul(score!, 0), indices, g.add(g.mul(values, 0), 1), 'T'); // [Hkv, T]
     const share = g.div(chosen, g.reduceSum(chosen, 'T', true)); // [Hkv, T]
     return { key: g.squeeze(g.matMul(g.unsqueeze(share, 1), keys!), 1) }; // [Hkv, D]
   },
