@@ -22,9 +22,13 @@ export function tilesOf(g: GraphBuilder, { logits, values }: Read, tile: number)
   const pads = g.concat([g.constant('i64', [0], [1]), missing], 0);
   const [head, rowsAxis] = logits.dims as [string, string];
   const cut = g.reshape(g.pad(logits, 0, pads, unseen, 'P+'), [head, rowsAxis, 'N', tile]);
-  const across = g.pad(g.transpose(values, [0, 2, 1]), 0, pads, 0, 'P+'); // [H, D, P+]
-  const mixed = g.reshape(across, [head, values.dims[2]!, 'N', tile]);
-  return { logits: g.transpose(cut, [0, 2, 1, 3]), values: g.transpose(mixed, [0, 2, 3, 1]) };
+  // Padding a transposed tensor would be quicker said, but the graph optimizer then breaks on WebGPU.
+  const across = g.node(
+    'Pad',
+    [values, pads, g.scalar(0), g.constant('i64', [1], [1])],
+    [{ type: values.type, dims: [head, 'P+', values.dims[2]!] }],
+  )[0]!;
+  return { logits: g.transpose(cut, [0, 2, 1, 3]), values: g.reshape(across, [head, 'N', tile, values.dims[2]!]) };
 }
 
 /** The output of all reads, each in tiles, joined by their maxima. */
