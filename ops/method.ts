@@ -9,6 +9,7 @@ import { refuseJointByHead } from './encode/joint.ts';
 import type { Fetch } from './fetch/fetch.ts';
 import { all, oneTier } from './neutral.ts';
 import { type Bound, type Slot, slots } from './operator.ts';
+import { checkOptions } from './options.ts';
 import type { Pass } from './pass/pass.ts';
 import type { Place } from './place/place.ts';
 import { type Profiles, profileOptions } from './profile.ts';
@@ -97,6 +98,7 @@ export function method<O extends object>(
           `${name}: there is no option ${option}; there is ${[...Object.keys(defaults), 'keep', 'entries', 'bytes'].join(', ')}`,
         );
     const named = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+    checkOptions(name, defaults, named);
     const { keep, entries, bytes } = named as Budget;
     checkBudget(name, { keep, entries, bytes });
     const budgeted = keep !== undefined || entries !== undefined || bytes !== undefined;

@@ -6,7 +6,10 @@ import { type Amount, type Budget, entriesOf, type Rounding } from './amount.ts'
 export interface ShareOfBudget {
   readonly ofBudget: number;
 }
-export const ofBudget = (share: number): ShareOfBudget => ({ ofBudget: share });
+export function ofBudget(share: number): ShareOfBudget {
+  if (!(share >= 0 && share <= 1)) throw new RangeError(`allocate: ${share} is no share of a budget; give 0 to 1`);
+  return { ofBudget: share };
+}
 export type NamedAmounts = Budget & { readonly [zone: string]: Amount | ShareOfBudget | undefined };
 
 /** Entries for each head that a total budget allows; undefined without one. */

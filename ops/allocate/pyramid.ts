@@ -17,6 +17,7 @@ export function pyramid(
   amounts: NamedAmounts,
   { steepness = 20, steps = 'sum' }: { steepness?: number; steps?: Steps } = {},
 ): Allocation {
+  if (!(steepness >= 1)) throw new RangeError(`pyramid: steepness is ${steepness}; give 1 (no fall) or more`);
   return {
     ...neutral('pyramid', 'allocate', `falling from layer to layer: ${amountWords(amounts)}`),
     neutral: false,

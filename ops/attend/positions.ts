@@ -59,3 +59,10 @@ export function apart(distance: number): PositionRule {
     }),
   };
 }
+
+/** The rule of a name. Throws, naming those that there are. */
+export function positionRule<N extends string>(name: N, rules: Readonly<Record<N, PositionRule>>): PositionRule {
+  if (!Object.hasOwn(rules, name))
+    throw new RangeError(`attend: positions is ${JSON.stringify(name)}; give one of ${Object.keys(rules).join(', ')}`);
+  return rules[name];
+}

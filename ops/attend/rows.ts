@@ -13,11 +13,13 @@ export interface Read {
 export interface Mixed {
   /** [H, R, D]. */
   output: Value;
-  /** ln of the sum of exp of all logits of a row [H, R, 1]. */
-  lse: Value;
+  /** ln of the sum of exp of all logits of a row [H, R, 1]; without it nothing tells attention rows. */
+  lse?: Value;
   /** Numbers to count, each [H, R, 1]. */
   measures?: Readonly<Record<string, Value>>;
 }
+/** With rows that can be told. */
+export type Told = Mixed & { lse: Value };
 export interface Attend extends Bound {
   /** The position rule of a zone. */
   ruleOf(zone: string): PositionRule;

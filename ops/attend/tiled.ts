@@ -8,7 +8,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 import { f32, operator } from '../operator.ts';
 import { count } from '../params.ts';
 import { tensor } from '../tensor.ts';
-import { type Attend, type Mixed, type Read, rows } from './rows.ts';
+import { type Attend, type Read, rows, type Told } from './rows.ts';
 
 /** Logits that nobody may see. */
 export const unseen = -1e30;
@@ -32,7 +32,7 @@ export function tilesOf(g: GraphBuilder, { logits, values }: Read, tile: number)
 }
 
 /** The output of all reads, each in tiles, joined by their maxima. */
-export function joinTiles(g: GraphBuilder, reads: readonly Read[], tile: number): Mixed {
+export function joinTiles(g: GraphBuilder, reads: readonly Read[], tile: number): Told {
   const parts = reads.map((read) => {
     const { logits, values } = tilesOf(g, read, tile);
     const most = g.reduceMax(logits, 3, true); // [H, N, R, 1]

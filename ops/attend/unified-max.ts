@@ -10,7 +10,7 @@ import type { GraphBuilder, Value } from '../graph/builder.ts';
 import { f32, operator } from '../operator.ts';
 import { count, number, type ParamValues } from '../params.ts';
 import { tensor } from '../tensor.ts';
-import { type Attend, type Mixed, type Read, rows } from './rows.ts';
+import { type Attend, type Read, rows, type Told } from './rows.ts';
 import { joinTiles, tilesOf } from './tiled.ts';
 
 const params = {
@@ -25,7 +25,7 @@ const params = {
 type UnifiedParams = ParamValues<typeof params>;
 
 /** Sums with phi [H, R, 1] taken from all logits, and the exact form for rows that leave the range. */
-function mixed(g: GraphBuilder, reads: readonly Read[], phi: Value, o: UnifiedParams): Mixed {
+function mixed(g: GraphBuilder, reads: readonly Read[], phi: Value, o: UnifiedParams): Told {
   const tiles = reads.map((read) => tilesOf(g, read, o.tile));
   const constant = g.unsqueeze(phi, 1); // [H, 1, R, 1]
   const top = tiles.map(({ logits }) => g.reduceMax(g.reduceMax(logits, 3, true), 1)).reduce((a, b) => g.max(a, b)); // [H, R, 1]

@@ -4,9 +4,11 @@
  *  induction. Departure: shorter text (128 tokens, four times) than the authors' 2,500. */
 import type { Tensor } from '../tensor.ts';
 import type { Fit } from './fit.ts';
-import { addBestOfGroups, bestHeads, eitherClass } from './head-classes.ts';
+import { addBestOfGroups, bestHeads, checkShare, eitherClass } from './head-classes.ts';
 
 export function echoHeads({ echo = 0.01, induction = 0.14, period = 128, seed = 0 } = {}): Fit {
+  checkShare('echo-heads', 'echo', echo);
+  checkShare('echo-heads', 'induction', induction);
   return {
     name: `echo-heads ${echo} ${induction} ${period} ${seed}`,
     samples: 'repeated random',

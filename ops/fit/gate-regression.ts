@@ -8,6 +8,8 @@ import { type Tensor, tensor } from '../tensor.ts';
 import type { Capture, Fit } from './fit.ts';
 
 export function gateRegression({ keep = 0.5, count = 2, tokens = 512, strength = 0.3, seed = 0 } = {}): Fit {
+  if (!(keep > 0 && keep <= 1))
+    throw new RangeError(`fit gate-regression: keep is ${keep}; give a share of the tokens above 0 and up to 1`);
   return {
     name: `gate-regression ${keep} ${count} ${tokens} ${strength} ${seed}`,
     samples: 'prose',

@@ -2,6 +2,12 @@
 import { type Tensor, tensor } from '../tensor.ts';
 import type { Capture } from './fit.ts';
 
+/** Refuses a share of heads that is none. */
+export function checkShare(fit: string, name: string, share: number): void {
+  if (!(share >= 0 && share <= 1))
+    throw new RangeError(`fit ${fit}: ${name} is ${share}; give a share of the heads, 0 to 1`);
+}
+
 /** [L, Hkv] of 1 and 0: 1 for the share of heads (rounded up) with the largest numbers, the earlier of equals. */
 export function bestHeads(numbers: readonly (readonly number[])[], share: number): Tensor {
   const flat = numbers.flat();

@@ -4,9 +4,10 @@
  *  gates that are trained to keep the answer. */
 import type { Tensor } from '../tensor.ts';
 import type { Fit } from './fit.ts';
-import { addBestOfGroups, bestHeads } from './head-classes.ts';
+import { addBestOfGroups, bestHeads, checkShare } from './head-classes.ts';
 
 export function passkeyHeads({ share = 0.5, sinks = 64, recent = 256, count = 4, tokens = 1024, seed = 0 } = {}): Fit {
+  checkShare('passkey-heads', 'share', share);
   return {
     name: `passkey-heads ${share} ${sinks} ${recent} ${count} ${tokens} ${seed}`,
     samples: 'passkey',

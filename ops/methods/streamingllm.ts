@@ -1,7 +1,7 @@
 /** StreamingLLM: the first tokens stay as attention sinks, beside a window of the newest. */
 import { budgetOf } from '../allocate/amount.ts';
 import { uniform } from '../allocate/uniform.ts';
-import { absolute, contiguous } from '../attend/positions.ts';
+import { absolute, contiguous, positionRule } from '../attend/positions.ts';
 import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
 import { beforeRotary, pipe } from '../encode/pipe.ts';
@@ -24,7 +24,7 @@ export const streamingLLM = method(
     encode: { keys: pipe(beforeRotary, exact), values: exact },
     place: oneTier,
     fetch: all,
-    attend: rows({ at: { contiguous, absolute }[o.positions] }),
+    attend: rows({ at: positionRule(o.positions, { contiguous, absolute }) }),
   }),
   {
     paper: 'arXiv:2309.17453',

@@ -21,6 +21,11 @@ export interface Filter {
 }
 
 export function filterPrompt({ layers, from = layers, tokens, score, neighbours = 0 }: Filter): Pass {
+  for (const [name, n] of Object.entries({ layers, from }))
+    if (!(Number.isInteger(n) && n >= 1))
+      throw new RangeError(`filter-prompt: ${name} is ${n}; give a whole number from 1`);
+  if (!(tokens > 0))
+    throw new RangeError(`filter-prompt: tokens is ${tokens}; give how many stay, or a share of the prompt`);
   const where = from === layers ? `layer ${layers}` : `layers ${from} to ${layers}`;
   return {
     ...neutral(

@@ -86,9 +86,11 @@ function attendBlock(g: GraphBuilder, form: Form, block: number | undefined, x: 
   if (form.products) g.output(name('products'), products);
   const held = form.values.map((store, i) => readStore(g, form, store, name(`values.${i}`), `U${i}`, head));
   const own = form.attend.mix ? mixedByOperator(g, form, name, [...past, fresh], [...held, x.values]) : undefined;
-  const attention = own ? g.exp(g.sub(products, own.lse)) : g.softmax(products, 2);
-  g.output(name('attention'), attention);
-  const output = own?.output ?? mixedByShares(g, form, name, attention, { past, fresh, held, values: x.values }, head);
+  const exact = own ? undefined : g.softmax(products, 2);
+  const attention = own?.lse ? g.exp(g.sub(products, own.lse)) : exact;
+  if (attention) g.output(name('attention'), attention);
+  else refuseLooking(form);
+  const output = own?.output ?? mixedByShares(g, form, name, exact!, { past, fresh, held, values: x.values }, head);
   const readsValues = form.scores.some(({ score }) => score.operator.inputs['values']?.dims.includes('T'));
   const seen: Seen = {
     attention,
@@ -103,6 +105,15 @@ function attendBlock(g: GraphBuilder, form: Form, block: number | undefined, x: 
   };
   for (const spliced of form.scores) spliceScore(g, form, spliced, name, seen, head);
   return { output, freshKeys: form.rotated ? rotatedKeys : x.keys };
+}
+
+/** Throws where a score looks at attention rows that the attend slot does not tell. */
+function refuseLooking({ scores, attend }: Form): void {
+  const looking = scores.find(({ score }) => 'attention' in score.operator.inputs);
+  if (looking)
+    throw new Error(
+      `score ${looking.score.operator.name}: it needs attention rows, and attend ${attend.operator.name} gives none; let it give lse, or take a score that reads keys`,
+    );
 }
 
 /** Values of all stores and of the new rows, each by its share of the attention: [H, G*Q, D]. */

@@ -6,8 +6,8 @@ import type { Form, SplicedScore } from './form.ts';
 
 /** What a block has to show: H heads, G query heads each, F new keys, C columns. */
 export interface Seen {
-  /** [H, G*Q, C]. */
-  attention: Value;
+  /** [H, G*Q, C]; attention only where the attend slot tells it. */
+  attention: Value | undefined;
   products: Value;
   /** [H, G*Q, D] times 1/sqrt(D), as they left the projection, and at their positions. */
   queries: Value;
@@ -69,7 +69,7 @@ function shown(
   const { dims } = operator.inputs[input]!;
   const refuse = (why: string) => new Error(`${operator.name}: the attention graph has no ${input} [${dims.join(', ')}]; ${why}`); // biome-ignore format: one line
   if (input === 'attention' || input === 'products') {
-    let rows = g.reshape(seen[input], [queryHeads, 'Q', 'C']); // query head = kvHead * G + group
+    let rows = g.reshape(seen[input]!, [queryHeads, 'Q', 'C']); // query head = kvHead * G + group
     if (lastRows) rows = g.slice(rows, 'Q', -lastRows, 2 ** 31, 'Q');
     if (ordered) rows = inTimeOrder(g, order, rows, input === 'attention' ? 0 : -1e30);
     return { ...rows, dims: ['Hq', 'Q', 'T'] };

@@ -88,7 +88,7 @@ function attended(g: GraphBuilder, method: Method, D: number): StepTensors {
     g.input(`fitted.${name}`, 'f32', ['Hkv', 'GQ', 1]),
   ]);
   const mixed = attend.mix?.(g, [{ logits, values }], Object.fromEntries(taken));
-  const attention = mixed ? g.exp(g.sub(logits, mixed.lse)) : g.softmax(logits, 2);
+  const attention = mixed?.lse ? g.exp(g.sub(logits, mixed.lse)) : g.softmax(logits, 2);
   const output = g.reshape(mixed?.output ?? g.matMul(attention, values), ['Hq', 'Q', 'D']);
   g.output('output', output);
   const last = g.cast(g.squeeze(g.slice(position, 1, -1, 2 ** 31, 1), 0), 'i64');

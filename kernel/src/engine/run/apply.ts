@@ -83,6 +83,9 @@ export async function apply(method: Method, tensors: LayerTensors, runtime: Runt
     const looking = partsOf(score).filter((part) => !scoredByPass(part.score));
     if (looking.length) {
       const given = tensors.attention ? { attention: readInput('apply', 'attention', tensors.attention) } : {};
+      const seenBy = given.attention?.dims ?? [Hq, T, T];
+      if (seenBy.length !== 3 || seenBy[0] !== Hq || seenBy[1]! > T || seenBy[2] !== T)
+        throw new TypeError(`apply: attention is ${show(seenBy)} beside keys ${show(keys.dims)}; give [${Hq}, Q, ${T}] of the last Q queries`); // biome-ignore format: one line
       const looked = { ...look(queries.data, keys.data, sizes, T), ...given };
       const outputs = mixed(looked.attention, values, sizes);
       const seen = { queries, keys, values, hidden: tensors.hidden, ...looked, outputs };

@@ -338,6 +338,8 @@ export async function feed(
     );
     const attention = session.outputs.filter((name) => name.startsWith('attention'));
     const logits = session.outputs.filter((name) => name.startsWith('products'));
+    if (observer && attention.length === 0)
+      throw new Error(`${sequence.method.name}: its attend slot gives no attention rows to look at; run it with record: false`); // biome-ignore format: one line
     const scored = session.outputs.filter((name) => /^(score|measure)\./.test(name));
     const got = await session.run(feeds, [
       'output',
