@@ -61,7 +61,7 @@ export function drawBars(surface: Surface, theme: Theme, run: Run, rect: Rect, y
     { colour: theme.rule2 },
   );
   drawText(surface, theme, 'evicted', rect.x - 2, rect.y - 8, { colour: theme.ink3 });
-  surface.context.fillStyle = theme.ink2;
+  surface.context.fillStyle = theme.ink3;
   for (const [i, count] of binned(counts, rowBin).entries()) {
     if (count === 0) continue;
     const top = y(1 + i * rowBin);
@@ -69,7 +69,7 @@ export function drawBars(surface: Surface, theme: Theme, run: Run, rect: Rect, y
       rect.x + 1,
       top,
       Math.max(1, (count / most) * (rect.width - 4)),
-      Math.max(1, y(1 + (i + 1) * rowBin) - top - 0.5),
+      Math.max(1, y(1 + (i + 1) * rowBin) - top),
     );
   }
   drawText(surface, theme, '0', rect.x, bottom + 10, { colour: theme.ink3, align: 'center' });

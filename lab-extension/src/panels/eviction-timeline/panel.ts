@@ -101,7 +101,7 @@ export const evictionTimeline: PanelKind = {
         const { area, fit } = layoutMap(run, surface, axes.zoomed(0).x);
         scales = plot.areas([area], theme)[0]!;
         bars = fit.bars
-          ? { ...area.rect, x: surface.width - margin.right - barsWidth + 8, width: barsWidth - 8 }
+          ? { ...area.rect, x: area.rect.x + area.rect.width + 14, width: barsWidth - 14 }
           : undefined;
         // Where nothing leaves, the map of all heads is one dark plane: zones of one head say more.
         view = chosen ?? (run.info.method.quantizes ? 'one' : 'all');
