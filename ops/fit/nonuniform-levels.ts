@@ -76,7 +76,8 @@ function onlyKeys({ tensors: { keys, queries }, kvHeads, ...rest }: Capture): Ca
   return { ...rest, kvHeads, tensors: { keys: keys!, energy } };
 }
 
-/** Limits of each channel, and the numbers within them on -1 to 1. */
+/** Limits of each channel, and what the levels will have to stand for on -1 to 1: all but the number of each row that lies
+ *  farthest beyond its limits and stays exact; what else lies beyond is cut to them. */
 function addKeys(
   seen: Histogram,
   captures: readonly Capture[],
@@ -86,20 +87,28 @@ function addKeys(
 ) {
   const { kvHeads } = captures[0]!;
   const D = captures[0]!.tensors.keys!.dims[2]!;
-  for (let h = 0; h < kvHeads; h++)
-    for (let d = 0; d < D; d++) {
-      const numbers = captures.flatMap(({ tensors: { keys } }) =>
-        Array.from({ length: keys!.dims[1]! }, (_, t) => keys!.get(h, t, d)),
-      );
-      const sorted = numbers.toSorted((a, b) => a - b);
-      const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
-      const [low, high] = [at(outliers / 2), at(1 - outliers / 2)];
-      const [middle, reach] = [(low + high) / 2, (high - low) / 2];
-      middles.push(middle);
-      reaches.push(reach);
-      const energy = captures.reduce((sum, { tensors }) => sum + tensors.energy!.get(h, d), 0);
-      if (reach > 0) for (const v of numbers) seen.add((v - middle) / reach, energy * reach * reach);
-    }
+  const channels = Array.from({ length: kvHeads * D }, (_, c) => {
+    const [h, d] = [Math.floor(c / D), c % D];
+    const sorted = captures
+      .flatMap(({ tensors: { keys } }) => Array.from({ length: keys!.dims[1]! }, (_, t) => keys!.get(h, t, d)))
+      .sort((a, b) => a - b);
+    const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))]!;
+    const [low, high] = [at(outliers / 2), at(1 - outliers / 2)];
+    const energy = captures.reduce((sum, { tensors }) => sum + tensors.energy!.get(h, d), 0);
+    return { middle: (low + high) / 2, reach: (high - low) / 2, energy };
+  });
+  middles.push(...channels.map(({ middle }) => middle));
+  reaches.push(...channels.map(({ reach }) => reach));
+  for (const { tensors } of captures)
+    for (let h = 0; h < kvHeads; h++)
+      for (let t = 0; t < tensors.keys!.dims[1]!; t++) {
+        const own = channels.slice(h * D, (h + 1) * D);
+        const off = own.map(({ middle }, d) => tensors.keys!.get(h, t, d) - middle);
+        const beyond = off.map((v, d) => Math.abs(v) - own[d]!.reach);
+        const exact = beyond.indexOf(beyond.reduce((a, b) => Math.max(a, b)));
+        for (const [d, { reach, energy }] of own.entries())
+          if (d !== exact && reach > 0) seen.add(Math.min(Math.max(off[d]! / reach, -1), 1), energy * reach * reach);
+      }
 }
 
 /** Values of each token on the range that is left without its outliers, weighted with the attention that it received. */
