@@ -23,7 +23,7 @@ import {
 import { heldBytes } from '../../kernel/src/engine/cache/ledger.ts';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
 import { feedPrompt, feedToken } from '../../kernel/src/engine/run/sequence.ts';
-import type { PageFile } from '../../kernel/src/engine/runtime/runtime.ts';
+import type { PageFile } from '../../kernel/src/engine/runtime/platform.ts';
 import { loadTiny, tinyIds } from './tiny-model.ts';
 import { apart, goOn, sameBits, walk } from './walk.ts';
 

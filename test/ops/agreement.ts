@@ -3,7 +3,8 @@ import { after, before, test } from 'node:test';
 import { operators } from '@kvlab/ops';
 import { checkOperator } from '../../kernel/src/engine/operate/check.ts';
 import { createOperate, type Operate } from '../../kernel/src/engine/operate/operate.ts';
-import { type Device, openRuntime, type Runtime } from '../../kernel/src/engine/runtime/runtime.ts';
+import type { Device } from '../../kernel/src/engine/runtime/platform.ts';
+import { openRuntime, type Runtime } from '../../kernel/src/engine/runtime/runtime.ts';
 import { useSoftwareGraphics } from '../model/swiftshader.ts';
 
 /** One test for each operator of the list. A device that is absent fails them all. */

@@ -14,7 +14,8 @@ import {
   unpackBits,
   type Value,
 } from '@kvlab/ops';
-import { type Device, openRuntime, type Runtime } from '../../kernel/src/engine/runtime/runtime.ts';
+import type { Device } from '../../kernel/src/engine/runtime/platform.ts';
+import { openRuntime, type Runtime } from '../../kernel/src/engine/runtime/runtime.ts';
 import type { Tensor } from '../../kernel/src/engine/runtime/tensor.ts';
 import { useSoftwareGraphics } from '../model/swiftshader.ts';
 

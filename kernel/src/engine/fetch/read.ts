@@ -4,7 +4,7 @@ import type { CacheLayer } from '../cache/layer.ts';
 import { type HeadPages, onDisk, type PageRows, pageOfEntries, rowBytes, type ZonePages } from '../cache/pages.ts';
 import { count, type Traffic } from '../cache/traffic.ts';
 import type { Operate } from '../operate/operate.ts';
-import type { PageFile } from '../runtime/runtime.ts';
+import type { PageFile } from '../runtime/platform.ts';
 import { type Choice, choose } from './choose.ts';
 import { type Reading, readingOf } from './reading.ts';
 import { readRows, takeRows } from './rows.ts';

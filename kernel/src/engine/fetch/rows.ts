@@ -3,7 +3,7 @@ import type { Part } from '@kvlab/ops';
 import { type CacheLayer, parts } from '../cache/layer.ts';
 import type { PageRows, Stretch } from '../cache/pages.ts';
 import { type CodeArray, codeWidth, releaseSlot, type Store } from '../cache/store.ts';
-import type { PageFile } from '../runtime/runtime.ts';
+import type { PageFile } from '../runtime/platform.ts';
 
 /** Slot of an entry whose rows lie in no store. */
 export const nowhere = -1;

@@ -7,7 +7,7 @@ import { onDisk, pageOfEntries, rowBytes, tierNumber, type ZonePages } from '../
 import { entryBytes } from '../cache/store.ts';
 import { count, type Traffic } from '../cache/traffic.ts';
 import type { Operate } from '../operate/operate.ts';
-import type { PageFile } from '../runtime/runtime.ts';
+import type { PageFile } from '../runtime/platform.ts';
 import { closePages } from './close.ts';
 import { leaveStores, takeRows, writeRows } from './rows.ts';
 import type { Segments } from './segments.ts';

@@ -1,5 +1,6 @@
 /** A model in memory: its sessions, its embedding, its tokenizer. */
-import { nodePlatform, openRuntime, type Platform, type Runtime, type Shelf } from '../runtime/runtime.ts';
+import type { Platform, Shelf } from '../runtime/platform.ts';
+import { nodePlatform, openRuntime, type Runtime } from '../runtime/runtime.ts';
 import type { Session } from '../runtime/session.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 import { type ChatMessage, chatTemplate } from './chat.ts';

@@ -4,7 +4,7 @@ import { type LinkModels, noTraffic, type Traffic, usualLinks } from '../cache/t
 import { type LayerRead, readLayer } from '../fetch/read.ts';
 import { type Segments, segmentsOf } from '../fetch/segments.ts';
 import { checkHost, settlePages } from '../fetch/settle.ts';
-import type { PageFile } from '../runtime/runtime.ts';
+import type { PageFile } from '../runtime/platform.ts';
 import type { Sequence } from './sequence.ts';
 
 export interface Reads {

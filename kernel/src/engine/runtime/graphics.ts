@@ -1,7 +1,7 @@
 /** The one graphics device of a process, made by us and handed to every session.
  *
  *  A device that ONNX Runtime makes itself dies with its last session, and two devices cannot share a buffer. */
-import type { Graphics } from './runtime.ts';
+import type { Graphics } from './platform.ts';
 
 /** What is used of WebGPU's `GPU`, `GPUAdapter` and `GPUDevice`, so that no global types are needed. */
 export interface Gpu {

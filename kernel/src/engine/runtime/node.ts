@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Gpu } from './graphics.ts';
 import { openGraphics } from './graphics.ts';
-import type { Device, Graphics, PageFile, Platform, Shelf } from './runtime.ts';
+import type { Device, Graphics, PageFile, Platform, Shelf } from './platform.ts';
 import type { OrtModule } from './session.ts';
 
 /** More threads than this gain nothing for one token at a time, and each spins while it waits. */
