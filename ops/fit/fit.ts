@@ -5,14 +5,13 @@ import type { Tensor } from '../tensor.ts';
 
 /** What a sample text is made of. */
 export type Sample = 'prose' | 'passkey' | 'repeated random';
-/** Tensors of one layer over one whole sample, as `needs` asked for them: attention [Hq, T, T], hidden [T, X], … */
+/** Tensors of one layer over one sample, as `needs` asked for them: attention [Hq, Q, T], hidden [Q, X], … All of its tokens are
+ *  queries, but in a pass-key text those of the answer alone, which look for the key. */
 export interface Capture {
   sample: number;
   layer: number;
   tensors: Readonly<Record<string, Tensor>>;
   kvHeads: number;
-  /** Where the answer of a pass-key sample begins; its queries look for the key. */
-  answerFrom?: number;
 }
 export interface Fit {
   readonly name: string;

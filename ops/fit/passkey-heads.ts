@@ -20,9 +20,7 @@ export function passkeyHeads({ share = 0.5, sinks = 64, recent = 256, count = 4,
       const lost: number[][] = [];
       return {
         see(capture) {
-          addBestOfGroups(lost, capture, (attention, head) =>
-            massBetween(attention, head, capture.answerFrom ?? 0, sinks, recent),
-          );
+          addBestOfGroups(lost, capture, (attention, head) => massBetween(attention, head, sinks, recent));
         },
         give: async () => ({ retrieval: bestHeads(lost, share) }),
       };
@@ -30,10 +28,10 @@ export function passkeyHeads({ share = 0.5, sinks = 64, recent = 256, count = 4,
   };
 }
 
-/** Mean attention of the queries from `from` on that lies behind the sinks and before the window. */
-export function massBetween(attention: Tensor, head: number, from: number, sinks: number, recent: number): number {
-  const T = attention.dims[2]!;
+/** Mean attention of the last queries of a text, [Hq, Q, T], that lies behind the sinks and before the window of each. */
+export function massBetween(attention: Tensor, head: number, sinks: number, recent: number): number {
+  const [, Q, T] = attention.dims as [number, number, number];
   let sum = 0;
-  for (let i = from; i < T; i++) for (let j = sinks; j <= i - recent; j++) sum += attention.get(head, i, j);
-  return sum / Math.max(1, T - from);
+  for (let q = 0; q < Q; q++) for (let j = sinks; j <= T - Q + q - recent; j++) sum += attention.get(head, q, j);
+  return sum / Math.max(1, Q);
 }

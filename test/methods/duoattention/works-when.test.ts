@@ -53,9 +53,9 @@ test('heads of different length are attended as float64 loops attend them', asyn
 });
 
 test('a streaming head would lose the attention between its sinks and its window', () => {
-  const rows = upTo(8).flatMap((q) => upTo(8).map((k) => (k <= q ? 1 / (q + 1) : 0)));
   // The last query sees eight keys; two sinks and three of the newest leave three of them.
-  assert.equal(massBetween(tensor([1, 8, 8], rows), 0, 7, 2, 3), 3 / 8);
+  const row = upTo(8).map(() => 1 / 8);
+  assert.equal(massBetween(tensor([1, 1, 8], row), 0, 2, 3), 3 / 8);
 });
 
 for (const [retrieval, heads] of [

@@ -1,6 +1,7 @@
 /** Runs what a method has to calibrate on this model, once: sample texts go through the full cache and operators look on. */
 import { type Bound, type Capture, type Fit, type Fitted, type Method, methods, type Tensor, tensor } from '@kvlab/ops';
 import type { Model } from '../model/load.ts';
+import { wholeRows } from '../record/attention-record.ts';
 import { createSequence, feedPrompt, type LayerView, type StepObserver } from '../run/sequence.ts';
 import { sampleText } from './samples.ts';
 import { putUp, takeDown } from './shelved.ts';
@@ -58,12 +59,15 @@ async function run(model: Model, fit: Fit, { signal, onProgress }: FitOptions): 
       written: () => {},
       layer(view) {
         const tensors = Object.fromEntries([...wanted].map((of) => [of, readers[of as Captured](view, model)]));
-        fitting.see({ sample, layer: view.layer, kvHeads: model.config.kvHeads, tensors, answerFrom: text.answerFrom });
+        fitting.see({ sample, layer: view.layer, kvHeads: model.config.kvHeads, tensors });
         onProgress?.(fit.name, (reading * (sample * layers + view.layer + 1)) / (fit.count * layers));
       },
     };
     const sequence = createSequence(model, methods.full());
-    await feedPrompt(sequence, text.ids, { chunk: text.ids.length, signal, observer });
+    // Only the last chunk is looked at: the answer to a pass-key, else the whole text.
+    const [before, seen] = [text.ids.slice(0, text.answerFrom ?? 0), text.ids.slice(text.answerFrom ?? 0)];
+    if (before.length) await feedPrompt(sequence, before, { signal });
+    await feedPrompt(sequence, seen, { chunk: seen.length, signal, observer });
   }
   const results = await fitting.give(async (share) => {
     onProgress?.(fit.name, reading + (1 - reading) * share);
@@ -77,10 +81,10 @@ async function run(model: Model, fit: Fit, { signal, onProgress }: FitOptions): 
 
 type Captured = 'attention' | 'products' | 'hidden' | 'queries' | 'keys' | 'values';
 
-/** What a capture is made of, from a layer that has read the whole sample in one chunk. */
+/** What a capture is made of, from a layer that has read the last chunk of a sample. */
 const readers: Record<Captured, (view: LayerView, model: Model) => Capture['tensors'][string]> = {
-  attention: ({ attention, position }, { config }) => square(attention[0]!, config.queryHeads, position.length),
-  products: ({ products, position }, { config }) => square(products![0]!, config.queryHeads, position.length),
+  attention: (view, { config }) => rowsByPosition(view, view.attention, config.queryHeads),
+  products: (view, { config }) => rowsByPosition(view, view.products!, config.queryHeads),
   hidden: ({ hidden, position }, { config }) => tensor([position.length, config.hidden], hidden),
   // The model's queries carry 1/sqrt(D); papers and operators speak of them without.
   queries: ({ queries, position }, { config: { queryHeads, headSize } }) =>
@@ -92,4 +96,12 @@ const readers: Record<Captured, (view: LayerView, model: Model) => Capture['tens
   values: ({ values, position }, { config }) => tensor([config.kvHeads, position.length, config.headSize], values),
 };
 
-const square = (rows: Float32Array, heads: number, T: number): Tensor => tensor([heads, T, T], rows);
+/** Rows of attention or of its logits [Hq, Q, T], by position. */
+function rowsByPosition(view: LayerView, blocks: Float32Array[], queryHeads: number): Tensor {
+  const [Q, T] = [view.position.length, view.position.at(-1)! + 1];
+  if (Q === T) return tensor([queryHeads, T, T], blocks[0]!);
+  const rows = tensor([queryHeads, Q, T]);
+  for (let h = 0; h < queryHeads; h++)
+    for (const [q, row] of wholeRows({ ...view, attention: blocks }, h).entries()) rows.data.set(row, (h * Q + q) * T);
+  return rows;
+}
