@@ -5,7 +5,7 @@
 import { tensor } from '../tensor.ts';
 import type { Fit } from './fit.ts';
 
-export function scoreRange({ quantile = 0.999, count = 2, tokens = 512, seed = 0 } = {}): Fit {
+export function scoreRange({ quantile = 0.999, count = 1, tokens = 512, seed = 0 } = {}): Fit {
   const number = { dtype: 'f32', dims: ['L', 'Hq'] } as const;
   return {
     name: `score-range ${quantile} ${count} ${tokens} ${seed}`,
