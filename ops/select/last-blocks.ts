@@ -13,6 +13,7 @@ export function lastBlocks(length: number): Rule {
     name,
     title: name,
     byPosition: false,
+    newest: true,
     needsScore: false,
     choose: ({ count, open, position }, amount, taken) => {
       let newest = -1;

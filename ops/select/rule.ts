@@ -28,6 +28,8 @@ export interface Rule {
   readonly amount?: number;
   /** Reads positions only, so that queries of a chunk can be masked one by one. */
   readonly byPosition: 'first' | 'last' | false;
+  /** Takes the newest entries, so that none of them is farther away than its amount. */
+  readonly newest?: boolean;
   readonly needsScore: boolean;
   /** Judges each entry by itself, so that it can be asked before the others are known. */
   readonly alone?: boolean;

@@ -183,3 +183,13 @@ test('queries see nothing at a greater distance than the local window, however l
   await walk(model, methods.infLLM(small), { prompt: 100, chunk: 1, steps: 20, observer });
   assert.ok(distances.length > 1000 && Math.max(...distances) <= small.local);
 });
+
+test('text may grow beyond the context that the model was trained on, where H2O is refused', async () => {
+  const short: Model = { ...model, config: { ...model.config, context: 64 } };
+  const { sequence, logits } = await walk(short, methods.infLLM(small), { prompt: 150, steps: 20 });
+  assert.equal(sequence.ids.length, 170);
+  assert.ok(logits.at(-1)!.every(Number.isFinite));
+  await assert.rejects(() => walk(short, methods.h2o({ entries: 20 }), { prompt: 150 }), /more than its context of 64/);
+  const wide = methods.infLLM({ ...small, local: 60 });
+  await assert.rejects(() => walk(short, wide, { prompt: 150 }), /more than its context of 64/);
+});

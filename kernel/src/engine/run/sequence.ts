@@ -192,7 +192,7 @@ export async function feedPrompt(
     sequence.allocated = allocate(method);
     sequence.allocatedLater = method.phases.map(allocate);
   }
-  checkContext(sequence, ids.length);
+  checkContext(sequence, ids.length, chunk);
   sequence.step++;
   beginStep(sequence);
   const windows = windowsOf(sequence);
