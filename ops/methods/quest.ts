@@ -27,5 +27,10 @@ export const quest = method(
     fetch: { body: pagesBy(keyBound(), { ...o, fromLayer: o.exactLayers, answerOnly: true }) },
     attend: rows(),
   }),
-  { paper: 'arXiv:2406.10774', checked: 'KVCache-Factory and the text of the paper', total: ['read'] },
+  {
+    paper: 'arXiv:2406.10774',
+    checked: 'KVCache-Factory and the text of the paper',
+    departures: ['the query heads of a group choose together', 'an unfinished page is always read'],
+    total: ['read'],
+  },
 );
