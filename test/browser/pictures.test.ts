@@ -30,9 +30,9 @@ const shots: readonly Shot[] = [
   { panel: 'quantization-error', recorded: 'kivi' },
 ];
 const forms = [
-  { form: 'light', width: 760, height: 560, light: 'true', theme: 'JupyterLab Light', paper: '#ffffff' },
-  { form: 'dark', width: 760, height: 560, light: 'false', theme: 'JupyterLab Dark', paper: '#212121' },
-  { form: 'narrow', width: 360, height: 560, light: 'true', theme: 'JupyterLab Light', paper: '#ffffff' },
+  { form: 'light', width: 760, height: 440, light: 'true', theme: 'JupyterLab Light', paper: '#ffffff' },
+  { form: 'dark', width: 760, height: 440, light: 'false', theme: 'JupyterLab Dark', paper: '#212121' },
+  { form: 'narrow', width: 360, height: 440, light: 'true', theme: 'JupyterLab Light', paper: '#ffffff' },
 ] as const;
 
 let server: Awaited<ReturnType<typeof servePanels>>;
@@ -54,9 +54,11 @@ after(async () => {
 async function pageOf(recorded: RecordedName): Promise<Page> {
   const known = pages.get(recorded);
   if (known) return known;
-  const page = await browser.newPage({ viewport: { width: 760, height: 560 } });
+  const page = await browser.newPage({ viewport: { width: 760, height: 440 } });
   page.on('pageerror', (error) => errors.push(error.message));
   await page.goto(server.url);
+  // A panel has the whole page: what the header says of the run must not move it.
+  await page.addStyleTag({ content: '.kvlab-header { display: none !important }' });
   await page.evaluate(`(${mountScript})(${JSON.stringify({ recorded })})`);
   pages.set(recorded, page);
   return page;
@@ -74,7 +76,7 @@ async function take({ panel, recorded, pointing }: Shot, form: (typeof forms)[nu
     lab.enlarge('${panel}');
     ${pointing ?? ''};
   })()`);
-  await page.mouse.move(0, 0);
+  await page.mouse.move(-10, -10);
   await settled(page);
   return (await page.$(`[data-panel="${panel}"]`))!.screenshot();
 }

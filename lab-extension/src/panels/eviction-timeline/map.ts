@@ -61,7 +61,7 @@ export function drawBars(surface: Surface, theme: Theme, run: Run, rect: Rect, y
     { colour: theme.rule2 },
   );
   drawText(surface, theme, 'evicted', rect.x - 2, rect.y - 8, { colour: theme.ink3 });
-  surface.context.fillStyle = theme.ink3;
+  surface.context.fillStyle = theme.slack;
   for (const [i, count] of binned(counts, rowBin).entries()) {
     if (count === 0) continue;
     const top = y(1 + i * rowBin);
