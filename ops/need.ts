@@ -11,8 +11,9 @@ import type { AnyDefinition } from './operator.ts';
 /** Rows of queries that an operator wants to see. The planner keeps the last `last` prompt rows in one chunk. */
 export interface Rows {
   last?: number;
-  /** Queries of guests count too: tokens that a pass adds behind the prompt and that leave afterwards. */
-  guests?: boolean;
+  /** How many of them are of guests, tokens that a pass adds behind the prompt and that leave afterwards, and of the prompt
+   *  token before them, which is read again. */
+  guests?: number;
 }
 export type Need =
   | { of: 'attention' | 'products' | 'outputs' | 'hidden'; rows?: Rows }

@@ -31,7 +31,7 @@ export const windowAttention = operator({
     }),
   },
   needs: ({ window, guests }) => [
-    { of: 'attention', rows: guests ? { last: window + guests + 1, guests: true } : { last: window } },
+    { of: 'attention', rows: guests ? { last: window + guests + 1, guests: guests + 1 } : { last: window } },
   ],
   inputs: { attention: f32(['Hq', 'Q', 'T'], { values: 'rows', pad: 0, ordered: true }) },
   outputs: { score: f32(['Hkv', 'T']) },

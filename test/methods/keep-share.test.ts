@@ -101,7 +101,7 @@ test('the share is a mean: pyramidKV holds more in early layers, adaKV more in s
 
 test('256 entries with a window of 32 and a draft of 8: 41 queries vote for 224 entries', () => {
   const { score, allocate } = methods.specKV().declaration;
-  assert.deepEqual(score.needs, [{ of: 'attention', rows: { last: 41, guests: true } }]);
+  assert.deepEqual(score.needs, [{ of: 'attention', rows: { last: 41, guests: 9 } }]);
   const request = {
     layers: 1,
     kvHeads: 1,

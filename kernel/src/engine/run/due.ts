@@ -3,6 +3,7 @@ import type { Allocated, Method, Segment } from '@kvlab/ops';
 import { fullBytes, heldBytes } from '../cache/ledger.ts';
 import type { Observer } from '../keep/observer.ts';
 import { keepPass } from '../keep/pass.ts';
+import { recalledRows, scoreByRecall } from '../keep/recall.ts';
 import type { Sequence } from './sequence.ts';
 
 /** What has just been fed: a chunk of a prompt, its last one, or a token of the answer. */
@@ -11,6 +12,8 @@ export type Occasion = 'prompt' | 'chunk' | 'step';
 export interface DueLine {
   line: Method;
   allocated: Allocated;
+  /** After a token of the answer, whose step brought a single query. */
+  writing?: boolean;
 }
 
 /** The method with the keep line that is due, the last of several, and what it may hold. */
@@ -23,8 +26,9 @@ export function dueLine(sequence: Sequence, now: readonly Occasion[], segmentEnd
       return w === 'before attention' ? now.includes('step') || now.includes('chunk') : now.some((o) => o === w);
     });
   const later = method.phases.findLastIndex(due);
-  if (later >= 0) return { line: method.phases[later]!, allocated: allocatedLater[later]! };
-  return due(method) ? { line: method, allocated: allocated! } : undefined;
+  const writing = now.includes('step');
+  if (later >= 0) return { line: method.phases[later]!, allocated: allocatedLater[later]!, writing };
+  return due(method) ? { line: method, allocated: allocated!, writing } : undefined;
 }
 
 /** Runs the keep line that is due, if one is, and gives it back. */
@@ -43,7 +47,7 @@ export async function keepIfDue(
 
 export async function keepNow(
   sequence: Sequence,
-  { line, allocated }: DueLine,
+  { line, allocated, writing }: DueLine,
   segments: readonly Segment[],
   observer?: Observer,
 ): Promise<void> {
@@ -60,6 +64,9 @@ export async function keepNow(
   const pressure = heldBytes(sequence.layers) / fullBytes(context, layers, kvHeads, headSize);
   const registers = (layer: number) => sequence.registers[layer]!;
   const now = { step, seen: ids.length, promptLength, seed, facts, pressure, segments, registers };
+  if (writing && recalledRows(line))
+    for (const [l, layer] of sequence.layers.entries())
+      await scoreByRecall(line, layer, l, facts, sequence.rotary, now);
   const amounts = await keepPass(line, sequence.layers, allocated, now, sequence.encoder, observer);
   if (line.declaration.allocate.settles && line === sequence.method) sequence.allocated = amounts;
 }

@@ -18,6 +18,7 @@ import { judge, judgesBefore } from '../keep/gate.ts';
 import type { Observer } from '../keep/observer.ts';
 import { columnsOfScore } from '../keep/parts.ts';
 import { allocateBudget } from '../keep/pass.ts';
+import { recalledRows } from '../keep/recall.ts';
 import { splicedScores } from '../keep/spliced.ts';
 import type { Model } from '../model/load.ts';
 import { type Operate, operateOf } from '../operate/operate.ts';
@@ -283,13 +284,14 @@ export async function feed(
   const position = Int32Array.from({ length: Q }, (_, q) => sequence.ids.length + q);
   const sessions = attendSessions(model.runtime);
   const windows = windowsOf(sequence);
-  const scores = splicedScores(sequence.method, due);
+  const recalled = recalledRows(sequence.method);
+  const scores = splicedScores(sequence.method, due && (inPrompt || !recalled));
   const judged = judgesBefore(sequence.method);
   const { hidden = judged, products = false } = observer?.wants ?? {};
   const commits: (() => void)[] = [];
   const { score, watch = [] } = sequence.method.declaration;
   const needs = [tail ?? score, ...watch].flatMap((bound) => bound.needs);
-  const tailRows = Math.max(0, ...needs.map((n) => (n.of === 'queries' ? (n.rows?.last ?? 1) : 0)));
+  const tailRows = Math.max(recalled, ...needs.map((n) => (n.of === 'queries' ? (n.rows?.last ?? 1) : 0)));
   const wantsLogits = needs.some((n) => n.of === 'logits');
   const moment = {
     step: sequence.step,
