@@ -1,5 +1,13 @@
 /** One run as the page knows it: every frame so far, merged into columns that panels only read. */
-import { type Column, type ColumnName, decodeFrame, type FrameHeader, type RunInfo, type TokenText } from 'kvlab/frame';
+import {
+  type Column,
+  type ColumnName,
+  decodeFrame,
+  type FrameHeader,
+  type ReadColumn,
+  type RunInfo,
+  type TokenText,
+} from 'kvlab/frame';
 import { appendRows, type GrowingColumn, growingColumn } from './growing.ts';
 import { advanceSurvival, type Survival, survivalOf } from './survival.ts';
 
@@ -57,12 +65,12 @@ export function extendRun(run: Run, header: FrameHeader, buffer: ArrayBuffer | D
 }
 
 /** A log column, or undefined where the run does not record it. */
-export function logColumn(run: Run, name: ColumnName): GrowingColumn | undefined {
+export function logColumn(run: Run, name: ColumnName | ReadColumn): GrowingColumn | undefined {
   return run.log.get(name);
 }
 
 /** The newest value of a state column, with the step that it belongs to. */
-export function latestColumn(run: Run, name: ColumnName): (Column & { step: number }) | undefined {
+export function latestColumn(run: Run, name: ColumnName | ReadColumn): (Column & { step: number }) | undefined {
   return run.latest.get(name);
 }
 

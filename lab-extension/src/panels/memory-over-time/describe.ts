@@ -1,16 +1,16 @@
 /** Memory over time in words: what is held, of which budget or full cache, and what is claimed. */
-import { mebibytes, percent, whole } from '../../draw/scale.ts';
+import { fixed, mebibytes, percent, whole } from '../../draw/scale.ts';
 import { logColumn, promptRead, type Run } from '../../store/run.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
 import type { DataColumns } from '../data.ts';
 import { type Phrase, type Said, saysNoRun, saysNotRecorded, saysReading, tableOf } from '../words.ts';
-import { type MemoryDrawing, payloadAt, valueAt } from './encode.ts';
+import { type MemoryDrawing, type MemoryView, payloadAt, valueAt } from './encode.ts';
 import type { PageMap } from './pages.ts';
 
 export function describeMemory(
   run: Run | undefined,
   memory: MemoryDrawing | undefined,
-  view: 'held' | 'claimed',
+  view: MemoryView,
   [from]: readonly [number, number] = [0, 0],
   pages?: PageMap,
 ): Said {
@@ -24,7 +24,11 @@ export function describeMemory(
   return {
     subtitle: view,
     caption: [
-      ...(view === 'held' ? aboutHeld(memory, row) : aboutClaimed(held, claimed)),
+      ...(view === 'held'
+        ? aboutHeld(memory, row)
+        : view === 'tiers'
+          ? aboutTiers(memory, row)
+          : aboutClaimed(held, claimed)),
       ...(pages && view === 'held' ? [{ text: ` Pages still in use are ${percent(pages.fullness)} full.` }] : []),
     ],
     table: () =>
@@ -91,6 +95,22 @@ function aboutHeld(memory: MemoryDrawing, row: number): Phrase[] {
   if (Number.isFinite(claimed)) phrases.push({ text: `; claimed ${mebibytes(claimed)} at 16 bits` });
   phrases.push({ text: '.' });
   return phrases;
+}
+
+function aboutTiers({ bands, traffic }: MemoryDrawing, row: number): Phrase[] {
+  const parts = bands.map((band) => `${band.name} ${mebibytes(band.bytes[row]!)}`);
+  return [
+    { text: `${parts.join(', ')} MiB` },
+    ...(traffic
+      ? [
+          { text: '; moved ' },
+          { text: `${mebibytes(traffic.bytes)} MiB`, strong: true as const },
+          {
+            text: ` in this step${Number.isFinite(traffic.estimatedMs) ? `, estimated ${fixed(traffic.estimatedMs, 2)} ms by the model of links` : ''}.`,
+          },
+        ]
+      : [{ text: '.' }]),
+  ];
 }
 
 function aboutClaimed(held: number, claimed: number): Phrase[] {

@@ -1,5 +1,5 @@
 /** Memory over time: bytes held after each step as bands, one per zone and part, beside budget, peak, claimed and full. */
-import { byteParts } from 'kvlab/frame';
+import { byteParts, links, tiers } from 'kvlab/frame';
 import { type Tone, zoneTone } from '../../draw/theme.ts';
 import { logColumn, type Run, rowAtStep } from '../../store/run.ts';
 
@@ -27,6 +27,8 @@ export interface MemoryDrawing {
   rowsOfPrompt: number;
   /** Row of the step that is shown. */
   row: number;
+  /** What moved between tiers in that step; only where there are tiers. */
+  traffic: { bytes: number; estimatedMs: number } | undefined;
 }
 
 const [payloadKeys, payloadValues, scales, index, slack] = byteParts.map((_, i) => i) as [
@@ -39,7 +41,16 @@ const [payloadKeys, payloadValues, scales, index, slack] = byteParts.map((_, i) 
 /** Bands that stay long lie low, those that change much lie high. */
 const order: Tone[] = ['sinks', 'heavy', 'body', 'recent', 'fresh'];
 
-export function encodeMemory(run: Run, step: number): MemoryDrawing | undefined {
+/** What the stack shows: bytes in live buffers, what a formula claims, or where the bytes lie. */
+export const memoryViews = ['held', 'claimed', 'tiers'] as const;
+export type MemoryView = (typeof memoryViews)[number];
+
+/** True where the method keeps bytes in more places than one, or says what it moves. */
+export function hasTiers(run: Run): boolean {
+  return (logColumn(run, 'tier.held')?.rows ?? 0) > 0;
+}
+
+export function encodeMemory(run: Run, step: number, view: MemoryView = 'held'): MemoryDrawing | undefined {
   const held = logColumn(run, 'bytes.held');
   const seen = logColumn(run, 'step.seen');
   if (!held || !seen || held.rows === 0) return undefined;
@@ -63,7 +74,7 @@ export function encodeMemory(run: Run, step: number): MemoryDrawing | undefined 
   if (!bands.some((band) => band.fill === 'dots'))
     bands.push({ name: 'scales', tone: 'slack', fill: 'dots', bytes: allZones([scales]) });
   bands.push({ name: 'slack, index', tone: 'slack', fill: 'hatch', bytes: allZones([index, slack]) });
-  const drawn = bands.filter((band) => band.bytes.some((b) => b > 0));
+  const drawn = (view === 'tiers' ? tierBands(run, rows) : bands).filter((band) => band.bytes.some((b) => b > 0));
 
   function allZones(parts: readonly number[]): Float64Array {
     const sum = new Float64Array(rows);
@@ -88,7 +99,27 @@ export function encodeMemory(run: Run, step: number): MemoryDrawing | undefined 
     peak: peaks && highest !== undefined ? { bytes: peaks[highest]!, seen: seen.data[highest]! } : undefined,
     rowsOfPrompt: Array.from(logColumn(run, 'step.index')?.data.subarray(0, rows) ?? []).filter((s) => s === 0).length,
     row: Math.max(0, Math.min(rows - 1, rowAtStep(run, step))),
+    traffic: trafficAt(run, Math.max(0, Math.min(rows - 1, rowAtStep(run, step)))),
   };
+}
+
+function tierBands(run: Run, rows: number): Band[] {
+  const column = logColumn(run, 'tier.held')?.data;
+  const looks = { device: ['recent', 'full'], host: ['body', 'full'], disk: ['slack', 'hatch'] } as const;
+  return tiers.map((tier, at) => ({
+    name: tier === 'disk' ? 'file' : tier,
+    tone: looks[tier][0],
+    fill: looks[tier][1],
+    bytes: Float64Array.from({ length: rows }, (_, row) => column?.[row * tiers.length + at] ?? 0),
+  }));
+}
+
+/** Bytes that moved between tiers in a step, and what that would take by the model of links. */
+function trafficAt(run: Run, row: number): MemoryDrawing['traffic'] {
+  const moved = logColumn(run, 'tier.moved')?.data;
+  if (!moved) return undefined;
+  const bytes = links.reduce((sum, _, link) => sum + (moved[row * links.length + link] ?? 0), 0);
+  return { bytes, estimatedMs: logColumn(run, 'tier.estimatedMs')?.data[row] ?? Number.NaN };
 }
 
 /** Bytes of the bands that are payload: what a budget speaks of. */
