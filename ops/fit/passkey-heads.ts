@@ -1,7 +1,9 @@
-/** Pass-key heads: while the model answers with a key that stands far back, which heads look beyond sinks and window.
+/** Pass-key heads: while the model answers with a key that stands far back, which heads look at one place beyond sinks and
+ *  window.
  *
- *  After Xiao et al. 2024, "DuoAttention", arXiv:2410.10819. Departure: the attention that streaming would lose, in place of
- *  gates that are trained to keep the answer. */
+ *  After Xiao et al. 2024, "DuoAttention", arXiv:2410.10819. Departure: the largest weight on a single token that streaming
+ *  would lose, in place of gates that are trained to keep the answer. The sum of what is lost would favour heads that look
+ *  everywhere a little, which a window serves nearly as well. */
 import type { Tensor } from '../tensor.ts';
 import type { Fit } from './fit.ts';
 import { addBestOfGroups, bestHeads, checkShare } from './head-classes.ts';
@@ -20,7 +22,7 @@ export function passkeyHeads({ share = 0.5, sinks = 64, recent = 256, count = 4,
       const lost: number[][] = [];
       return {
         see(capture) {
-          addBestOfGroups(lost, capture, (attention, head) => massBetween(attention, head, sinks, recent));
+          addBestOfGroups(lost, capture, (attention, head) => peakBetween(attention, head, sinks, recent));
         },
         give: async () => ({ retrieval: bestHeads(lost, share) }),
       };
@@ -28,10 +30,14 @@ export function passkeyHeads({ share = 0.5, sinks = 64, recent = 256, count = 4,
   };
 }
 
-/** Mean attention of the last queries of a text, [Hq, Q, T], that lies behind the sinks and before the window of each. */
-export function massBetween(attention: Tensor, head: number, sinks: number, recent: number): number {
+/** The largest attention of each of the last queries of a text, [Hq, Q, T], behind the sinks and before its window; their mean. */
+export function peakBetween(attention: Tensor, head: number, sinks: number, recent: number): number {
   const [, Q, T] = attention.dims as [number, number, number];
   let sum = 0;
-  for (let q = 0; q < Q; q++) for (let j = sinks; j <= T - Q + q - recent; j++) sum += attention.get(head, q, j);
+  for (let q = 0; q < Q; q++) {
+    let most = 0;
+    for (let j = sinks; j <= T - Q + q - recent; j++) most = Math.max(most, attention.get(head, q, j));
+    sum += most;
+  }
   return sum / Math.max(1, Q);
 }

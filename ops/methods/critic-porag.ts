@@ -34,11 +34,7 @@ export const criticPorag = method(
   {
     paper: '',
     checked: 'the text of the paper',
-    departures: [
-      'column sums of attention, not row sums; entropy over its maximum',
-      'a share of the tokens seen stays, not of those that are left',
-      'when to retrieve is measured and shown; nothing is retrieved',
-    ],
+    departures: ['column sums; entropy over its maximum; a share of all seen stays; nothing is retrieved'],
     total: ['ratio', 'least'],
   },
 );

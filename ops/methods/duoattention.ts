@@ -35,6 +35,6 @@ export const duoAttention = method(
     checked: "authors' code; kvpress 0.5.5, entry by entry",
     total: ['recent'],
     profiles: { kvpress: { sinks: 128, when: ['prompt'] } },
-    departures: ['head classes by attention on pass-keys, not by trained gates'],
+    departures: ['head classes by the sharpest attention to a pass-key, not by trained gates'],
   },
 );

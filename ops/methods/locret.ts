@@ -1,4 +1,5 @@
 /** Locret: a small head fitted on queries, keys and values says at birth how long an entry is worth keeping. */
+import { budgetOf } from '../allocate/amount.ts';
 import { ofBudget } from '../allocate/amounts.ts';
 import { uniform } from '../allocate/uniform.ts';
 import { rows } from '../attend/rows.ts';
@@ -17,19 +18,14 @@ export const locret = method(
   (o) => ({
     when: 'chunk',
     score: retainingHead(retainRegression()),
-    allocate: uniform({ keep: o.keep, entries: o.entries, bytes: o.bytes, recent: ofBudget(o.stabilizers) }),
+    allocate: uniform({ ...budgetOf(o), recent: ofBudget(o.stabilizers) }),
     select: zones({ recent: last, heavy: top }),
     compensate: nothing,
     encode: exact,
     place: oneTier,
     fetch: all,
     attend: rows(),
-    phases: [
-      {
-        when: 'prompt',
-        allocate: uniform({ keep: o.keep, entries: o.entries, bytes: o.bytes, recent: ofBudget(o.local) }),
-      },
-    ],
+    phases: [{ when: 'prompt', allocate: uniform({ ...budgetOf(o), recent: ofBudget(o.local) }) }],
   }),
   {
     paper: 'arXiv:2410.01805',

@@ -32,6 +32,7 @@ import {
 import { readLedger } from '../../kernel/src/engine/cache/ledger.ts';
 import { fitsOf } from '../../kernel/src/engine/fit/fitted.ts';
 import { createEncoder, type Encoder } from '../../kernel/src/engine/keep/encoder.ts';
+import { columnsOfScore } from '../../kernel/src/engine/keep/parts.ts';
 import { allocateBudget, keepPass } from '../../kernel/src/engine/keep/pass.ts';
 import { type ScoreFacts, scoredByPass } from '../../kernel/src/engine/keep/score.ts';
 import { createOperate } from '../../kernel/src/engine/operate/operate.ts';
@@ -81,7 +82,8 @@ function facts({ layer: { shape }, seen }: Subject): ScoreFacts {
 }
 
 function subject(method: Method, kvHeads: number, headSize: number): Subject {
-  const layer = createLayer(cacheShape(method, kvHeads, headSize, ['score']));
+  const columns = new Set(['score', ...columnsOfScore(method.declaration.score)]);
+  const layer = createLayer(cacheShape(method, kvHeads, headSize, [...columns]));
   return {
     method,
     layer,
