@@ -1,7 +1,7 @@
 /** What an encoding costs in time and saves in bytes: every method that stores rows in few bits beside exact rows.
  *
- *  `npm run bench:encodings` times steps at 512 and at 2,048 entries, in turns with the full cache of the same length. Where a
- *  method also evicts, it is given room for everything, so that only its encoding shows. */
+ *  `npm run bench:encodings` times steps at 512 and at 2,048 entries, in turns with the full cache of the same length. None
+ *  of them evicts. */
 import { type Method, type MethodFactory, methods } from '@kvlab/ops';
 import { readLedger } from '../../kernel/src/engine/cache/ledger.ts';
 import { fittedFor } from '../../kernel/src/engine/fit/fitted.ts';
@@ -34,7 +34,7 @@ function packs(method: Method): boolean {
 }
 
 const makers = Object.values(methods) as unknown as MethodFactory<object>[];
-const packing = makers.map((make) => make(make.about.total ? { keep: 1 } : {})).filter(packs);
+const packing = makers.map((make) => make()).filter(packs);
 
 async function time(sequence: Sequence, times: number[]): Promise<void> {
   for (let i = 0; i < inTurn; i++) {
