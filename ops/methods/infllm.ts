@@ -1,4 +1,5 @@
 /** InfLLM: the far past lies on the host in blocks; a few representative keys say which of them the next tokens read. */
+import { ofBudget } from '../allocate/amounts.ts';
 import { uniform } from '../allocate/uniform.ts';
 import { apart } from '../attend/positions.ts';
 import { rows } from '../attend/rows.ts';
@@ -18,21 +19,22 @@ import { lastBlocks } from '../select/last-blocks.ts';
 import { rest } from '../select/rest.ts';
 import { zones } from '../select/zones.ts';
 
-const departures = ['the queries of a chunk share one choice and one local window', 'sizes for small models'];
+/** Far blocks stand as far away as the window is long, unless said; 256 where a budget cuts the window. */
+const farOf = (o: { far: number; local?: number }) => o.far || o.local || 256;
 export const infLLM = method(
   'InfLLM',
-  { block: 32, init: 32, local: 256, blocks: 4, representatives: 4, pool: 8, hostBytes: Infinity, disk: false },
+  { block: 16, init: 16, local: 256, far: 0, blocks: 8, representatives: 4, pool: 16, hostBytes: Infinity, disk: false }, // biome-ignore format: one line
   (o) => ({
     when: ['chunk', 'step'],
     segment: every(o.block),
-    score: localMass({ window: o.local }),
-    allocate: uniform({ init: o.init, local: o.local }),
+    score: localMass({ window: farOf(o) }),
+    allocate: uniform({ keep: o.keep, entries: o.entries, bytes: o.bytes, init: o.init, local: o.local ?? ofBudget(0.5) }), // biome-ignore format: one line a slot
     select: zones({ init: first, local: lastBlocks(o.block), body: rest }),
     compensate: nothing,
     encode: { keys: pipe(beforeRotary, exact), values: exact },
     place: { body: onHost({ ...o, summary: representatives({ of: o.representatives }) }) },
     fetch: { body: pagesBy(keyDot({ heads: 'together' }), { ...o, query: meanQuery(), pages: o.blocks }) },
-    attend: rows({ at: { init: apart(o.local), body: apart(o.local) } }),
+    attend: rows({ at: { init: apart(farOf(o)), body: apart(farOf(o)) } }),
   }),
-  { paper: 'arXiv:2402.04617', checked: "authors' code", departures, total: ['blocks'] },
+  { paper: 'arXiv:2402.04617', checked: "authors' code", departures: ['the queries of a chunk share one choice and one local window', 'sizes for small models'], total: ['blocks', 'local'] }, // biome-ignore format: one line
 );

@@ -52,9 +52,9 @@ describe('declarations of pages and tiers that cannot be meant', () => {
   const host = (options: object) => () => onHost({ summary: keyBounds(), pool: 8, ...options });
   const bad: Record<string, [() => unknown, RegExp]> = {
     'a page of no tokens': [() => methods.quest({ page: 0 }), /segment every: a block is 0 tokens; give a whole number from 1/],
-    'half a block': [() => methods.infLLM({ block: 2.5 }), /segment every: a block is 2\.5 tokens; give a whole number from 1/],
+    'half a block': [() => every(2.5), /segment every: a block is 2\.5 tokens; give a whole number from 1/],
     'nothing to read': [() => methods.quest({ read: 0 }), /fetch pages: read is 0; give a share of the prompt or a number of entries/],
-    'fewer pages than none': [() => methods.infLLM({ blocks: -1 }), /fetch pages: pages is -1; give a number from 0/],
+    'fewer pages than none': [() => pagesBy(keyBound(), { pages: -1 }), /fetch pages: pages is -1; give a number from 0/],
     'a pool smaller than what is read': [() => methods.infLLM({ blocks: 6, pool: 4 }), /InfLLM: place keeps 4 pages of body on the device and fetch reads 6 at once; raise the pool to 6 or read fewer/],
     'a pool of parts': [host({ pool: 1.5 }), /place on host: pool is 1\.5 pages; give a whole number from 0/],
     'a host without room': [host({ hostBytes: 0 }), /place on host: hostBytes is 0; give more than 0, or leave it out for no limit/],

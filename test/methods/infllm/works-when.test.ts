@@ -193,3 +193,21 @@ test('text may grow beyond the context that the model was trained on, where H2O 
   const wide = methods.infLLM({ ...small, local: 60 });
   await assert.rejects(() => walk(short, wide, { prompt: 150 }), /more than its context of 64/);
 });
+
+test('a budget is what a head reads: half of it is the window, and blocks take what is left', async () => {
+  const read: number[] = [];
+  const observer = () => ({
+    event() {},
+    written() {},
+    layer({ cache, position }: LayerView) {
+      if (position[0]! >= 100) for (const { count } of cache.tables) read.push(count);
+    },
+  });
+  const method = methods.infLLM({ block: 4, init: 4, keep: 0.4 });
+  await walk(model, method, { prompt: 100, steps: 20, observer });
+  assert.ok(read.length > 0 && read.every((n) => n <= 40 && n > 40 - 2 * 4), read.join());
+  await assert.rejects(
+    () => walk(model, methods.infLLM({ keep: 0.1 }), { prompt: 100 }),
+    /InfLLM: uniform: the budget is 10 entries a head, but 21 are spoken for/,
+  );
+});
