@@ -174,7 +174,11 @@ test('the lab comes back after a reload and gets the runs again', async () => {
     60_000,
     () => 'the run does not come back',
   );
-  assert.ok(((await page.evaluate(`document.querySelectorAll('.kvlab-widget .kvlab-token').length`)) as number) > 100);
+  await until(
+    () => page.evaluate(`document.querySelectorAll('.kvlab-widget .kvlab-token').length > 100`),
+    20_000,
+    () => 'the tokens do not come back',
+  );
 });
 
 test('a cell opens the lab that was closed, and the runs are there again', async () => {

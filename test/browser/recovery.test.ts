@@ -1,5 +1,6 @@
 /** What goes wrong between page and kernel: every panel says what it shows then, and comes back by itself. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -20,14 +21,19 @@ const start = `import { lab, methods } from 'kvlab';
 const model = await lab.load(${JSON.stringify(tiny)});
 console.log('kernel process ' + process.ppid);`;
 
-/** A run whose tokens each take some time, as those of a larger model do. */
-const run = (title: string, tokens: number, stepMs = 0) => `{
+/** A run that waits in its middle, with its process blocked, until the gate of its name is opened. */
+const run = (title: string, tokens: number, gate = '') => `{
+  const { existsSync } = await import('node:fs');
   const pause = new Int32Array(new SharedArrayBuffer(4));
   await lab.generate(model, 'a b c d e f g a b c d e f g', {
-    method: methods.h2o({ entries: 8 }), maxTokens: ${tokens}, title: '${title}', onToken: () => void Atomics.wait(pause, 0, 0, ${stepMs}),
+    method: methods.h2o({ entries: 8 }), maxTokens: ${tokens}, title: '${title}',
+    onToken: ({ index }) => {
+      while (${gate !== ''} && index === ${Math.floor(tokens / 2)} && !existsSync(${JSON.stringify(gate)})) Atomics.wait(pause, 0, 0, 50);
+    },
   });
   console.log('done ${title}');
 }`;
+const openGate = (title: string) => writeFileSync(join(lab.folder, `gate-${title}`), '');
 const pointBack = `console.log('selected ' + JSON.stringify(lab.selection()));`;
 
 let lab: RealLab;
@@ -36,9 +42,9 @@ before(async () => {
     writeNotebook(join(folder, 'recovery.ipynb'), [
       start,
       run('first', 12),
-      run('slow', 60, 100),
+      run('slow', 60, join(folder, 'gate-slow')),
       run('other', 12),
-      run('longest', 80, 100),
+      run('longest', 80, join(folder, 'gate-longest')),
       pointBack,
     ]),
   );
@@ -159,6 +165,7 @@ test('a page that is reloaded while a run goes on shows it from its first token 
     await page.evaluate(`document.querySelectorAll('.kvlab-widget .kvlab-token')[0]?.dataset.position`),
     '0',
   );
+  openGate('slow');
   await shows(page, 'slow', 'finished');
   await settled(page);
   assert.equal(await fact(page, 'step'), '59');
@@ -190,6 +197,7 @@ test('in two windows both follow the run, one that loses its connection says so 
     await picture(second, 'connection-lost');
     await noneAway(page);
     const seen = Number(await fact(page, 'step'));
+    openGate('longest');
     await until(
       async () => Number(await fact(page, 'step')) > seen,
       20_000,

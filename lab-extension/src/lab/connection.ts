@@ -38,6 +38,7 @@ interface Arrived {
 /** Connects a store to the kernel of a notebook, and again after each restart and each loss of the connection. */
 export function connect(context: ISessionContext, store: Store, events: ConnectionEvents): Connection {
   let comm: Kernel.IComm | undefined;
+  let reached: Kernel.IKernelConnection | undefined;
   let visible = true;
   let disposed = false;
   let lost = false;
@@ -54,7 +55,15 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
     changed(store);
   };
   const send = (message: PanelMessage) => {
-    if (comm && !comm.isDisposed) comm.send(message as never);
+    if (comm && !comm.isDisposed && !reached?.isDisposed) comm.send(message as never);
+  };
+  /** Closes the comm from this side; a kernel connection that is gone has closed it already. */
+  const hangUp = () => {
+    const old = comm;
+    comm = undefined;
+    if (!old || old.isDisposed || reached?.isDisposed) return;
+    old.onClose = () => {};
+    old.close();
   };
 
   /** Frames are taken in here, not in the message handler: JupyterLab handles messages one after the other. */
@@ -97,6 +106,7 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
     lastAck = 0;
     arrived = [];
     arrivals = createArrivals(store, (run) => send({ type: 'snapshot', ...(run === undefined ? {} : { run }) }));
+    reached = kernel;
     comm = kernel.createComm(frameTarget);
     comm.onMsg = onMessage;
     comm.onClose = () => say(`The kernel ${kernel.name} sends no frames; choose the kernel kvlab.`, 'no frames');
@@ -137,8 +147,7 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
     } else if (lost) {
       // The kernel may be another one by now, which does not know the comm: a new one is answered by both.
       lost = false;
-      if (comm && !comm.isDisposed) comm.close();
-      comm = undefined;
+      hangUp();
       attach();
     }
   };
@@ -147,12 +156,8 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
   context.statusChanged.connect(statusChanged);
   context.connectionStatusChanged.connect(connectionChanged);
   const pageVisibility = () => tellVisible();
-  const pageLeaves = () => {
-    if (comm && !comm.isDisposed) comm.close();
-    comm = undefined;
-  };
   document.addEventListener('visibilitychange', pageVisibility);
-  window.addEventListener('pagehide', pageLeaves);
+  window.addEventListener('pagehide', hangUp);
   attach();
 
   let told = true;
@@ -180,8 +185,8 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
       context.statusChanged.disconnect(statusChanged);
       context.connectionStatusChanged.disconnect(connectionChanged);
       document.removeEventListener('visibilitychange', pageVisibility);
-      window.removeEventListener('pagehide', pageLeaves);
-      if (comm && !comm.isDisposed) comm.close();
+      window.removeEventListener('pagehide', hangUp);
+      hangUp();
     },
   };
 }

@@ -162,6 +162,18 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
     header.showDepth(ownDepth ?? depth);
     redraw();
   }
+  let asked: { panel: Panel; until: number } | undefined;
+  /** A lab that has just been opened still finds its size: until then the panel is brought into view again. */
+  function bringIntoView(panel: Panel): void {
+    asked = { panel, until: performance.now() + 1000 };
+    panel.node.scrollIntoView({ block: 'nearest' });
+  }
+  const size = new ResizeObserver(() => {
+    if (!asked || performance.now() > asked.until) return;
+    node.scrollTop = 0;
+    asked.panel.node.scrollIntoView({ block: 'nearest' });
+  });
+  size.observe(node);
   let lastUsed: Panel = panels[0]!;
   node.addEventListener('focusin', ({ target }) => {
     lastUsed = panels.find((panel) => panel.node.contains(target as Node)) ?? lastUsed;
@@ -185,20 +197,21 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
     enlarged: () => panels.find((panel) => panel.node.classList.contains('kvlab-whole'))?.id,
     openExport(id) {
       const panel = panels.find((p) => p.id === id) ?? lastUsed;
-      panel.node.scrollIntoView({ block: 'nearest' });
+      bringIntoView(panel);
       panel.openExport();
     },
     depth: () => ownDepth ?? preferences().depth,
     setDepth: chooseDepth,
     show(id) {
       const panel = panels.find((p) => p.id === id);
-      if (panel) panel.node.scrollIntoView({ block: 'nearest' });
+      if (panel) bringIntoView(panel);
       redraw();
     },
     dispose() {
       unsubscribe();
       unprefer();
       theme.disconnect();
+      size.disconnect();
       queue.dispose();
       speaker.dispose();
       for (const panel of panels) panel.dispose();
