@@ -22,7 +22,18 @@ function nearest(g: GraphBuilder, y: Value, levels: Value, bits: number): Value 
   const passed = Array.from({ length: R - 1 }, (_, i) => g.greater(y, g.slice(between, 0, i, i + 1, 1)));
   return passed.map((p) => g.cast(p, 'f32')).reduce((a, b) => g.add(a, b));
 }
-const looked = (g: GraphBuilder, codes: Value, levels: Value): Value => g.gather(levels, g.cast(codes, 'i32'), 0);
+
+/** The level of each code, bit by bit from the highest: choosing is several times as fast as looking up single numbers. */
+function looked(g: GraphBuilder, codes: Value, levels: Value, bits: number): Value {
+  const chosen = (left: Value, from: number, width: number): Value => {
+    if (width === 0) return g.slice(levels, 0, from, from + 1, 1);
+    const half = 2 ** (width - 1);
+    const high = g.greater(left, half - 0.5);
+    const rest = width === 1 ? left : g.sub(left, g.mul(g.cast(high, 'f32'), half));
+    return g.where(high, chosen(rest, from + half, width - 1), chosen(rest, from, width - 1));
+  };
+  return chosen(codes, 0, bits);
+}
 
 export const levelsOperator = operator({
   name: 'levels',
@@ -46,7 +57,7 @@ export const levelsOperator = operator({
   graph(g, { x, codebook, middle, reach }, { bits }) {
     const [center, width] = [overEntries(g, middle!), overEntries(g, reach!)];
     const codes = nearest(g, g.div(g.sub(x!, center), nonZero(g, width)), codebook!, bits);
-    return { restored: g.add(g.mul(looked(g, codes, codebook!), width), center) };
+    return { restored: g.add(g.mul(looked(g, codes, codebook!, bits), width), center) };
   },
 
   reference({ x, codebook, middle, reach }) {
@@ -122,7 +133,7 @@ export function levels({ bits, per, fit }: LevelsOptions): Encoding {
     read(g, stored) {
       const packed = planesOf(bits).map((_, i) => stored[`codes${i}`]!);
       const code = unpackBits(g, packed, 2, g.sizes.D!, bits); // [H, T, D]
-      return g.add(g.mul(looked(g, code, book(g, stored)), spread(g, stored.reach!)), spread(g, stored.middle!));
+      return g.add(g.mul(looked(g, code, book(g, stored), bits), spread(g, stored.reach!)), spread(g, stored.middle!));
     },
     claimedBytes: claimedOf(codes, 1),
   };
