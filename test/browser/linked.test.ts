@@ -114,6 +114,30 @@ test('brushing steps on the axis of memory holds a range, and the tables show it
   await free();
 });
 
+test('Play walks through the steps of a run that was written, and gives way to whoever takes the time', async () => {
+  await page.evaluate(`window.page.api.pinStep(window.page.store, ${steps - 4})`);
+  await page.click('.kvlab-play');
+  await until(
+    async () => (await storeHas('clock')).mode === 'live',
+    10_000,
+    () => 'it does not come to the end',
+  );
+  await page.click('.kvlab-play');
+  await until(
+    async () => (await storeHas('clock')).step >= 2,
+    10_000,
+    () => 'it does not start from the beginning',
+  );
+  await page.evaluate(`window.page.api.pinStep(window.page.store, 50)`);
+  await until(
+    async () => (await page.textContent('.kvlab-play')) === 'Play',
+    10_000,
+    () => 'it does not give way',
+  );
+  assert.deepEqual(await storeHas('clock'), { mode: 'pinned', step: 50 });
+  await free();
+});
+
 test('why: a token that left names the rule, its score and rank, its age, what it had received, and the file that decided', async () => {
   const event = (name: string) => columns[`event.${name}`]!.data;
   const row = event('step').findIndex(

@@ -9,7 +9,7 @@ import { evictionsByStep, nextEviction } from '../../lab-extension/src/panels/ev
 import { whyOf } from '../../lab-extension/src/panels/eviction-timeline/why.ts';
 import { cellOf } from '../../lab-extension/src/panels/export/cell.ts';
 import { withText } from '../../lab-extension/src/panels/export/png.ts';
-import { encodeHeavy } from '../../lab-extension/src/panels/heavy-hitters/encode.ts';
+import { concentration, encodeHeavy, heavyOverlap } from '../../lab-extension/src/panels/heavy-hitters/encode.ts';
 import { encodeMemory } from '../../lab-extension/src/panels/memory-over-time/encode.ts';
 import { pageAt } from '../../lab-extension/src/panels/memory-over-time/page-map.ts';
 import { pageMap } from '../../lab-extension/src/panels/memory-over-time/pages.ts';
@@ -95,6 +95,18 @@ test('heavy hitters by mean and by largest are made from the heads of a group', 
     near(mean.scores[row * tokens + position]!, group.reduce((a, b) => a + b, 0) / 3);
     near(largest.scores[row * tokens + position]!, Math.max(...group));
   }
+});
+
+test('heads share heavy tokens as their sets say, each wholly with itself', () => {
+  const drawing = encodeHeavy(h2o)!;
+  const overlap = heavyOverlap(drawing);
+  const count = Math.ceil(drawing.tokens * 0.05);
+  const heavy = (row: number) => concentration(drawing, row).order.slice(0, count);
+  assert.equal(overlap[7 * drawing.rows + 7], 1);
+  const [a, b] = [heavy(10), heavy(12)];
+  const both = a.filter((position) => b.includes(position)).length;
+  near(overlap[10 * drawing.rows + 12]!, both / new Set([...a, ...b]).size);
+  assert.equal(overlap[10 * drawing.rows + 12], overlap[12 * drawing.rows + 10]);
 });
 
 test('what left at each step adds up to what is gone in the end', () => {

@@ -1,5 +1,6 @@
 /** The header: which run, which method in its eight slots, which step, and whether it is live. */
 import { type Depth, depths } from 'kvlab/frame';
+import { createPlayer } from '../controls/play.ts';
 import { createRunButtons, type RunAction } from '../controls/run-buttons.ts';
 import { offerFrom } from '../depth.ts';
 import { fixed } from '../draw/scale.ts';
@@ -49,6 +50,8 @@ export function createHeader(store: Store, actions: HeaderActions = {}): Header 
   const buttons = createRunButtons(store, (action) => actions.control?.(action));
   line.append(buttons.node);
   const time = part(line, 'span', 'time');
+  const player = createPlayer(store);
+  time.append(player.node);
   const step = part(time, 'span', 'step');
   const from = part(time, 'input', 'scrubber');
   const scrubber = part(time, 'input', 'scrubber');
@@ -112,6 +115,7 @@ export function createHeader(store: Store, actions: HeaderActions = {}): Header 
     draw() {
       const run = shownRun(store);
       buttons.draw();
+      player.draw();
       buttons.node.hidden ||= !actions.control;
       tryButton.hidden = !run || !actions.tryMethod;
       const runs = [...store.runs.values()].filter(({ info }) => !info.comparison);
@@ -129,6 +133,7 @@ export function createHeader(store: Store, actions: HeaderActions = {}): Header 
       machine.textContent = run ? machineWords(run) : '';
       state.textContent = store.stale || (run ? stateWords(run, store.ended.has(run.info.run)) : '');
       state.title = state.textContent;
+      state.title = state.textContent ?? '';
       state.hidden = state.textContent === '';
       state.classList.toggle('kvlab-failed', run?.state === 'failed');
       time.hidden = !run;

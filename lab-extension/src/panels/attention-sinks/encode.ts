@@ -182,6 +182,13 @@ export function receivedBy(
   return { values: column.data.slice(start, start + tokens) as Float32Array, step: column.step };
 }
 
+/** Attention row of the newest query of a head, where the page watches it. */
+export function newestRow(run: Run, layer: number, queryHead: number): Float32Array | undefined {
+  const watched = latestColumn(run, 'watch.head')?.data;
+  if (watched?.[0] !== layer || watched[1] !== queryHead) return undefined;
+  return latestColumn(run, 'watch.attention')?.data as Float32Array | undefined;
+}
+
 /** Means by the column that they were made from: rows that were summed once are not summed again. */
 const known = new WeakMap<object, number[]>();
 

@@ -12,6 +12,7 @@ import { followPointer, markChoice, type PanelKind, segmented } from '../panel.t
 import { describeSinks } from './describe.ts';
 import {
   encodeSinks,
+  newestRow,
   plainView,
   receivedBy,
   type SinkMeasure,
@@ -272,6 +273,16 @@ function drawReceived(
   context.lineTo(line.at(-1)![0], y(-4));
   context.fill();
   drawLine(surface, line, { colour: theme.tones.sinks });
+  const newest = newestRow(run, head.layer, head.queryHead);
+  if (newest) {
+    context.fillStyle = theme.ink;
+    for (const [i, value] of newest.entries())
+      if (value > 1e-4) context.fillRect(x(i + 0.5) - 0.75, level(value) - 0.75, 1.5, 1.5);
+    drawText(surface, theme, '· newest query', rect.x + rect.width - 24, rect.y - 18, {
+      align: 'right',
+      colour: theme.ink,
+    });
+  }
   const most = received.values.reduce((best, v, i) => (v > received.values[best]! ? i : best), 0);
   const marked = position !== undefined && position < received.values.length ? position : most;
   if (marked === position)

@@ -123,6 +123,26 @@ export function shareAt({ shares }: Concentration, part: number): number {
   return shares[Math.max(0, Math.ceil(part * shares.length) - 1)] ?? Number.NaN;
 }
 
+const overlaps = new WeakMap<Float32Array, Float32Array>();
+
+/** How alike the heavy tokens of two heads are: shared of all in either set, the best 5 % of tokens each, [rows, rows]. */
+export function heavyOverlap(drawing: HeavyDrawing): Float32Array {
+  const known = overlaps.get(drawing.scores);
+  if (known) return known;
+  const { rows, tokens } = drawing;
+  const count = Math.max(1, Math.ceil(tokens * 0.05));
+  const sets = Array.from({ length: rows }, (_, row) => new Set(concentration(drawing, row).order.slice(0, count)));
+  const shared = new Float32Array(rows * rows);
+  for (let a = 0; a < rows; a++)
+    for (let b = a; b < rows; b++) {
+      let both = 0;
+      for (const position of sets[a]!) if (sets[b]!.has(position)) both += 1;
+      shared[a * rows + b] = shared[b * rows + a] = both / (2 * count - both);
+    }
+  overlaps.set(drawing.scores, shared);
+  return shared;
+}
+
 export interface TopToken {
   position: number;
   score: number;

@@ -25,6 +25,7 @@ import {
   topTokens,
 } from './encode.ts';
 import { fillTopList } from './list.ts';
+import { aboutOverlap, drawOverlap, overlapArea } from './overlap.ts';
 
 export const heavyHitters: PanelKind = {
   id: 'heavy-hitters',
@@ -38,7 +39,17 @@ export const heavyHitters: PanelKind = {
       rule = next;
       redraw();
     };
-    const controls = segmented<ScoreRule>(
+    let overlapping = false;
+    const overlap = document.createElement('button');
+    overlap.type = 'button';
+    overlap.textContent = 'Overlap';
+    overlap.title = 'Which heads have the same heavy tokens (o)';
+    const toggleOverlap = () => {
+      overlapping = !overlapping;
+      redraw();
+    };
+    overlap.addEventListener('click', toggleOverlap);
+    const scores = segmented<ScoreRule>(
       'Score',
       [
         { value: 'sum', text: 'Sum' },
@@ -48,6 +59,9 @@ export const heavyHitters: PanelKind = {
       rule,
       choose,
     );
+    const controls = document.createElement('span');
+    controls.className = 'kvlab-choices';
+    controls.append(overlap, scores);
     const list = document.createElement('div');
     list.className = 'kvlab-top';
     host.append(list);
@@ -59,6 +73,12 @@ export const heavyHitters: PanelKind = {
         const run = shownRun(store);
         if (!run || !scales || !mosaic || !within(mosaic, x, y)) return undefined;
         const row = Math.floor(scales.y.invert(y) * run.info.model.kvHeads);
+        if (overlapping)
+          return {
+            layer: Math.floor(row / run.info.model.kvHeads),
+            kvHead: row % run.info.model.kvHeads,
+            queryHead: undefined,
+          };
         const position = Math.floor(scales.x.invert(x));
         if (position < 0 || position >= run.texts.length) return undefined;
         return {
@@ -83,6 +103,7 @@ export const heavyHitters: PanelKind = {
     return {
       controls,
       keys: {
+        o: { does: 'overlap of heavy tokens between heads', press: toggleOverlap },
         r: {
           does: 'next score: sum, mean, largest',
           press: () => choose(scoreRules[(scoreRules.indexOf(rule) + 1) % scoreRules.length]!),
@@ -90,7 +111,8 @@ export const heavyHitters: PanelKind = {
       },
       draw(theme) {
         plot.clear();
-        markChoice(controls, rule);
+        markChoice(scores, rule);
+        overlap.setAttribute('aria-pressed', String(overlapping));
         controls.hidden = surface.width < 420;
         list.style.setProperty('--kvlab-heavy', theme.tones.heavy);
         const run = shownRun(store);
@@ -109,11 +131,12 @@ export const heavyHitters: PanelKind = {
         const wide = surface.width >= 420;
         let left = wide ? surface.width - 250 : 0;
         if (wide) {
-          const area = mosaicArea(run, drawing, surface, left);
+          const area = overlapping ? overlapArea(run, drawing, surface, left) : mosaicArea(run, drawing, surface, left);
           scales = plot.areas([area], theme)[0]!;
           mosaic = area.rect;
           left = Math.max(mosaic.x + mosaic.width + 36, surface.width - 420);
-          drawMosaic(surface, theme, run, drawing, area.rect, scales, axes.zoomed(0).x, store, position, row);
+          if (overlapping) drawOverlap(surface, theme, drawing, area.rect, row);
+          else drawMosaic(surface, theme, run, drawing, area.rect, scales, axes.zoomed(0).x, store, position, row);
         } else {
           plot.areas([], theme);
           scales = mosaic = undefined;
@@ -134,7 +157,13 @@ export const heavyHitters: PanelKind = {
           topTokens(run, drawing, row, order, count, step),
           position,
         );
-        return describeHeavy(run, step, drawing, head, curve, position, wide);
+        const said = describeHeavy(run, step, drawing, head, curve, position, wide);
+        if (!(wide && overlapping)) return said;
+        return {
+          ...said,
+          caption: aboutOverlap(run, drawing, row),
+          legend: [{ kind: 'ramp', label: 'shared of both', low: '0', high: '1' }],
+        };
       },
       step(columns, rows) {
         const run = shownRun(store);
