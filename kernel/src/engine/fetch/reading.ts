@@ -18,10 +18,12 @@ export type Elsewhere = (kvHead: number, entry: number) => { rows: PageRows; at:
 export function readingOf(layer: CacheLayer, origin: readonly Int32Array[], elsewhere: Elsewhere): Reading {
   const { shape, stores } = layer;
   const tables = layer.tables.map((table, h) => pickEntries(table, origin[h]!));
-  const away = origin.some((own, h) => own.some((e) => elsewhere(h, e)));
+  const away = origin.map((own, h) => Uint8Array.from(own, (e) => (elsewhere(h, e) ? 1 : 0)));
   const read = (part: Part) =>
     stores[part].map((store, index) => {
-      if (!away && isWhole(layer.tables, tables, part, index)) return sameRows(store, tables, part, index);
+      const inStore = ({ store: stores }: Table, e: number) => stores[part][e] === index;
+      const here = !tables.some((table, h) => away[h]!.some((is, e) => is && inStore(table, e)));
+      if (here && isWhole(layer.tables, tables, part, index)) return sameRows(store, tables, part, index);
       // Rows that heads share stay where they are, and so do those that must lie in the same slots.
       const shared = (shape.aligned ? [stores.keys[index]!, stores.values[index]!] : [store]).some(
         ({ encoding }) => encoding.joint,
