@@ -59,7 +59,14 @@ export const arrows: readonly Arrow[] = [
   { from: 'kernel/start/', to: ['kernel/start/', 'node:*'] },
   {
     from: 'lab-extension/src/',
-    to: ['lab-extension/src/', 'kvlab/frame', '@jupyterlab/*', '@lumino/*', 'plotly.js-cartesian-dist-min'],
+    to: [
+      'lab-extension/src/',
+      'kvlab/frame',
+      '@jupyterlab/*',
+      '@lumino/*',
+      '@uwdata/flechette',
+      'plotly.js-cartesian-dist-min',
+    ],
   },
 ];
 
