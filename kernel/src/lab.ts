@@ -170,7 +170,7 @@ async function leavePicture(snapshot: Frame): Promise<void> {
   now.display(bundle, { metadata });
 }
 
-/** Opens a run that `run.save` wrote: its panels fill, its picture stays in the cell, its tables can be read. */
+/** Opens a run that `run.save` wrote, or one that comes with kvlab (`recorded:h2o`): its panels fill, its picture stays in the cell, its tables can be read. */
 async function open(path: string): Promise<OpenedRun> {
   const { readRunFile, tableOf } = await reading();
   const frame = await readRunFile(path);
@@ -185,13 +185,25 @@ async function open(path: string): Promise<OpenedRun> {
   );
 }
 
-async function labGenerate(model: Model, prompt: Prompt, options: GenerateOptions = {}): Promise<LabRun> {
+/** Tells in the cell how far a fit has come. */
+function fitLine(): (fit: string, share: number) => void {
   const line = progressLine('fit');
-  const onFit = (fit: string, share: number) => line.say(`fitting ${fit}: ${Math.round(100 * share)} %`);
-  return finish(await generate(model, prompt, { onFit, ...options }, stage()));
+  return (fit, share) => line.say(`fitting ${fit}: ${Math.round(100 * share)} %`);
+}
+
+/** Runs what methods have to calibrate on this model, and says so. */
+async function labFit(model: Model, methods: readonly Method[], options: FitOptions = {}): Promise<void> {
+  const onProgress = fitLine();
+  for (const method of methods)
+    await fittedFor(model, method, { onProgress, ...options, signal: interruption(options.signal) });
+}
+
+async function labGenerate(model: Model, prompt: Prompt, options: GenerateOptions = {}): Promise<LabRun> {
+  return finish(await generate(model, prompt, { onFit: fitLine(), ...options }, stage()));
 }
 
 async function labCompare(model: Model, prompt: Prompt, options: CompareOptions): Promise<LabComparison> {
+  await labFit(model, options.methods ?? [], { signal: options.signal });
   const line = progressLine('compare');
   const result = await compare(
     model,
@@ -229,8 +241,10 @@ async function labEvaluate(model: Model, options: EvaluateOptions): Promise<LabE
   return shown(evaluation, () => evaluationWords(evaluation));
 }
 
-const labScore = (model: Model, ids: ArrayLike<number>, options: ScoreOptions = {}): Promise<Scored> =>
-  score(model, ids, { ...options, signal: interruption(options.signal) });
+async function labScore(model: Model, ids: ArrayLike<number>, options: ScoreOptions = {}): Promise<Scored> {
+  await labFit(model, options.method ? [options.method] : [], { signal: options.signal });
+  return score(model, ids, { ...options, signal: interruption(options.signal) });
+}
 
 async function eagerRuntime(): Promise<Runtime> {
   newest ??= await openRuntime('auto');
@@ -257,9 +271,7 @@ export const lab = {
   compare: labCompare,
   evaluate: labEvaluate,
   /** Runs what a method has to calibrate on this model; the other functions do it by themselves when it is missing. */
-  fit: async (model: Model, method: Method, options: FitOptions = {}): Promise<void> => {
-    await fittedFor(model, method, { ...options, signal: interruption(options.signal) });
-  },
+  fit: (model: Model, method: Method, options: FitOptions = {}): Promise<void> => labFit(model, [method], options),
   /** Applies a method to the tensors of one layer, without a model. */
   apply: async (method: Method, tensors: LayerTensors): Promise<Applied> =>
     apply(method, tensors, await eagerRuntime()),
