@@ -23,6 +23,13 @@ describe('what a script calls', () => {
     assert.deepEqual([device, why, threads >= 1], ['wasm', 'wasm was asked for', true]);
   });
 
+  test('lab.show names the depths where it is asked for another', () => {
+    assert.throws(
+      () => lab.show({ depth: 'expert' as never }),
+      /lab\.show: depth is expert; use one of student, teacher, researcher/,
+    );
+  });
+
   test('tokenize gives ids that decode gives back, and recognises special tokens unless told not to', () => {
     const ids = model.tokenize(text);
     assert.ok(ids instanceof Uint32Array);

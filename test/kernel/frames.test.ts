@@ -157,6 +157,36 @@ describe('hub of frames', () => {
     hub.stop();
   });
 
+  test('a page that has left sixty frames without an answer gets no more until it is heard', async () => {
+    const { hub, frames } = openHub();
+    for (let run = 0; run < 59; run++) hub.publish(frame(`r${run}`, 0));
+    hub.open('b');
+    hub.publish(frame('r59', 0));
+    hub.open('a');
+    hub.publish(frame('r0', 1));
+    assert.deepEqual([frames('a').length, frames('b').length], [60, 59]);
+    await until(() => frames('b').length === 60);
+    assert.equal(frames('a').length, 60);
+    hub.message('a', { type: 'ack', seq: 60 });
+    await until(() => frames().length === 61);
+    assert.equal(frames().at(-1)!.header.step, 1);
+    hub.stop();
+  });
+
+  test('a page that owes an answer and gets nothing new is told once how many frames were sent', async () => {
+    const { hub, sent } = openHub();
+    hub.open('a');
+    hub.publish(frame('r', 0));
+    const told = () => sent.filter(({ message }) => message.type === 'sent').map(({ message }) => message);
+    await until(() => told().length > 0);
+    assert.deepEqual(told(), [{ type: 'sent', seq: 1 }]);
+    hub.message('a', { type: 'ack', seq: 1 });
+    hub.publish(frame('r', 1));
+    hub.message('a', { type: 'ack', seq: 2 });
+    assert.equal(told().length, 1);
+    hub.stop();
+  });
+
   test('a hidden page gets nothing until it resumes, and then what it missed', async () => {
     const { hub, frames } = openHub();
     hub.open('a');

@@ -6,6 +6,7 @@ import { type Run, seenAtStep } from '../../lab-extension/src/store/run.ts';
 import {
   clearSelection,
   createStore,
+  endRuns,
   goLive,
   lockSelection,
   pinStep,
@@ -121,6 +122,25 @@ test('a snapshot replaces what was known of its run, and a run that a gone kerne
   store.ended.add(run.info.run);
   receiveFrame(store, { ...frames[0]!.header, snapshot: false }, frames[0]!.buffer);
   assert.equal(shownRun(store)!.texts.length, run.info.promptLength);
+});
+
+test('runs of the kernel before are kept until the next one is gone too, and the one that is shown stays', () => {
+  const store = createStore();
+  const named = (run: string) => {
+    const [first] = recordedRun(small);
+    const { header, buffer } = first!;
+    receiveFrame(store, { ...header, run, info: { ...header.info!, run } }, buffer);
+  };
+  named('a');
+  named('b');
+  endRuns(store);
+  endRuns(store);
+  assert.deepEqual([...store.runs.keys()], ['a', 'b'], 'saying it twice forgets nothing');
+  named('c');
+  showRun(store, 'a', true);
+  endRuns(store);
+  assert.deepEqual([...store.runs.keys()], ['a', 'c']);
+  assert.deepEqual([...store.ended], ['a', 'c']);
 });
 
 test('a frame of an unknown run without its info says to ask for a snapshot', () => {

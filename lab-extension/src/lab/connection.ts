@@ -9,7 +9,7 @@ import {
   type MethodForm,
   type PanelMessage,
 } from 'kvlab/frame';
-import { changed, pointAt, type Store } from '../store/store.ts';
+import { changed, endRuns, pointAt, type Store } from '../store/store.ts';
 import { type Arrivals, createArrivals } from './arrivals.ts';
 
 export interface Connection {
@@ -124,8 +124,7 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
   const leave = (why: string, away: string) => {
     comm?.dispose();
     comm = undefined;
-    // Ids of runs may come again after a restart: what is known belongs to the kernel that is gone.
-    for (const id of store.runs.keys()) store.ended.add(id);
+    endRuns(store);
     store.chosen = false;
     say(store.runs.size ? `${why}; the last picture is kept` : why, away);
   };

@@ -58,6 +58,18 @@ export function receiveFrame(store: Store, header: FrameHeader, buffer: ArrayBuf
   changed(store);
 }
 
+/** Says that the kernel of all runs is gone: ids may come again. Runs of the kernel before that one are forgotten. */
+export function endRuns(store: Store): void {
+  const fresh = [...store.runs.keys()].filter((id) => !store.ended.has(id));
+  if (fresh.length)
+    for (const id of store.ended)
+      if (id !== store.shown) {
+        store.runs.delete(id);
+        store.ended.delete(id);
+      }
+  for (const id of fresh) store.ended.add(id);
+}
+
 /** Shows a run. Positions and steps of another run mean nothing in it, so selection and clock start anew. */
 export function showRun(store: Store, id: string, byUser: boolean): void {
   if (byUser) store.chosen = true;
