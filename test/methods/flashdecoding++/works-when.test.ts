@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { fittedTensor, methods, scoreRange } from '@kvlab/ops';
-import { ops } from 'kvlab';
+import { lab, ops } from 'kvlab';
 import { fittedFor } from '../../../kernel/src/engine/fit/fitted.ts';
 import { sampleText } from '../../../kernel/src/engine/fit/samples.ts';
 import type { Model } from '../../../kernel/src/engine/model/load.ts';
 import { createSequence, feedPrompt } from '../../../kernel/src/engine/run/sequence.ts';
-import { loadTiny } from '../../engine/tiny-model.ts';
+import { loadTiny, tinyIds } from '../../engine/tiny-model.ts';
 import { apart, walk } from '../../engine/walk.ts';
 
 let model: Model;
@@ -72,6 +72,15 @@ async function recomputed(phi: 'fitted' | number, reach: number): Promise<number
   assert.equal(rows, 2 * model.config.queryHeads * 200);
   return sum / rows;
 }
+
+test('a run tells how many of its rows were recomputed', async () => {
+  const method = methods.flashDecodingPlusPlus({ phi: 100, reach: 5 });
+  const run = await lab.generate(model, tinyIds.slice(0, 20), { method, maxTokens: 4 });
+  const rows = 2 * model.config.queryHeads * (20 + run.ids.length);
+  const { sum, ...counted } = run.measures.get('recomputed')!;
+  assert.ok(counted.rows >= rows - 2 * model.config.queryHeads && counted.rows <= rows);
+  assert.equal(sum, counted.rows, 'around 100 every row is out of reach');
+});
 
 test('fitted constants recompute fewer rows than zero, at every reach', async () => {
   for (const reach of [1, 2, 4]) {

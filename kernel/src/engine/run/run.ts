@@ -1,5 +1,7 @@
 /** A run: a prompt and the text that the model writes after it, on the cache of one method. */
+
 import { type Method, methods } from '@kvlab/ops';
+import type { Measured } from '../attend/taken.ts';
 import { keptPositions } from '../cache/layer.ts';
 import { fullBytes, readLedger } from '../cache/ledger.ts';
 import { estimatedMs, type LinkModel, linkModels } from '../cache/traffic.ts';
@@ -91,6 +93,8 @@ export interface Run {
   kept(layer: number, kvHead: number): Int32Array;
   /** What each measure of the method said of each token that was written and fed, by the measure's name. */
   readonly tokenMeasures: ReadonlyMap<string, readonly number[]>;
+  /** What the attend slot counted on its query rows, prompt included: FlashDecoding++ counts rows that it `recomputed`. */
+  readonly measures: ReadonlyMap<string, Measured>;
   bytes(): RunBytes;
   /** False where it ran with `record: false`. */
   readonly recorded: boolean;
@@ -304,6 +308,9 @@ function runOf(live: Live): Run {
     kept: (layer, kvHead) => keptBy(sequence, layer, kvHead),
     get tokenMeasures() {
       return sequence.tokenMeasures;
+    },
+    get measures() {
+      return sequence.measures;
     },
     bytes: () => bytesOf(sequence),
     recorded: recorder !== undefined,
