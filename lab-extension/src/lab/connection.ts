@@ -130,7 +130,8 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
   };
 
   const kernelChanged = (_: unknown, { newValue }: { newValue: Kernel.IKernelConnection | null }) => {
-    if (newValue) leave('the kernel was changed', 'earlier kernel');
+    if (newValue && store.runs.size) leave('the kernel was changed', 'earlier kernel');
+    else if (newValue) leave('the kernel starts', 'kernel starts');
     attach();
   };
   const statusChanged = (_: unknown, status: Kernel.Status) => {
