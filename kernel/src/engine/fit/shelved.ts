@@ -4,7 +4,7 @@ import { hashOf } from '../model/identity.ts';
 import type { Model } from '../model/load.ts';
 import { sampleText } from './samples.ts';
 
-/** Rises when a fit computes something else from the same samples and settings. */
+/** Rises when what fits call computes something else from the same samples; their own code is a part of the name. */
 const edition = 2;
 
 type Results = Readonly<Record<string, Tensor>>;
@@ -12,7 +12,7 @@ type Results = Readonly<Record<string, Tensor>>;
 /** The name of what a fit gives: it changes with the model, with every setting of the fit and with its sample texts. */
 export function shelfName(model: Model, fit: Fit): Promise<string> {
   const texts = Array.from({ length: fit.count }, (_, i) => sampleText(model, fit, i));
-  const facts = JSON.stringify([edition, model.identity, fit.name, fit.samples, fit.gives, texts]);
+  const facts = JSON.stringify([edition, model.identity, fit.name, fit.samples, fit.gives, String(fit.start), texts]);
   return hashOf([new TextEncoder().encode(facts)]);
 }
 
