@@ -10,7 +10,7 @@ import { meanQuery } from '../fetch/mean-query.ts';
 import { pagesBy } from '../fetch/pages-by.ts';
 import { method } from '../method.ts';
 import { nothing } from '../neutral.ts';
-import { onHost } from '../place/place.ts';
+import { onHost } from '../place/on-host.ts';
 import { representatives } from '../place/representatives.ts';
 import { localMass } from '../score/local-mass.ts';
 import { every } from '../segment/every.ts';

@@ -7,7 +7,7 @@ import { pagesBy } from '../fetch/pages-by.ts';
 import { method } from '../method.ts';
 import { nothing } from '../neutral.ts';
 import { keyBounds } from '../place/key-bounds.ts';
-import { onDevice } from '../place/place.ts';
+import { onDevice } from '../place/on-device.ts';
 import { every } from '../segment/every.ts';
 import { rest } from '../select/rest.ts';
 import { zones } from '../select/zones.ts';

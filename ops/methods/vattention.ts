@@ -4,7 +4,7 @@ import { rows } from '../attend/rows.ts';
 import { exact } from '../encode/exact.ts';
 import { method } from '../method.ts';
 import { all, nothing } from '../neutral.ts';
-import { inPages } from '../place/place.ts';
+import { inPages } from '../place/in-pages.ts';
 import { virtualPages } from '../place/virtual-pages.ts';
 import { rest } from '../select/rest.ts';
 import { zones } from '../select/zones.ts';

@@ -128,7 +128,7 @@ test('a run under vAttention reads what the full cache reads, from buffers of wh
 test('pages, blocks and rooms that cannot be meant are refused, naming slot, operator and fix', () => {
   const bad: [() => unknown, RegExp][] = [
     [() => methods.vAttention({ page: 0 }), /place virtual pages: page is 0; give a whole number from 1/],
-    [() => methods.vAttention({ ahead: -1 }), /place virtual pages: ahead is -1; give a whole number from 0/],
+    [() => virtualPages({ page: 65536, ahead: -1 }), /place virtual pages: ahead is -1; give a whole number from 0/],
     [
       () => virtualPages({ page: 100 }).committedBytes(1, shape),
       /a page of 100 bytes holds no whole token, which takes 384; give larger pages/,
