@@ -4,7 +4,6 @@ import { keptPositions } from '../../../kernel/src/engine/cache/layer.ts';
 import { decodeFrame, eventKinds, eventParts } from '../../../kernel/src/engine/record/frame.ts';
 import { createRecorder, type Recorder } from '../../../kernel/src/engine/record/recorder.ts';
 import { forkSequence, type Sequence } from '../../../kernel/src/engine/run/sequence.ts';
-import { tinyIds } from '../tiny-model.ts';
 import { apart, goOn, promptLength, sameBits, walk } from '../walk.ts';
 import { type Law, within } from './law.ts';
 
