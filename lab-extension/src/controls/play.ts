@@ -1,5 +1,6 @@
 /** Plays a run that was written: the pinned step walks on by itself, and ends at live. */
 import { goLive, pinStep, type Store, shownRun, shownStep } from '../store/store.ts';
+import { translate } from '../translate.ts';
 
 /** Steps in a second. */
 const speeds = [4, 10, 30] as const;
@@ -20,8 +21,8 @@ export function createPlayer(store: Store): Player {
   function draw(): void {
     const run = shownRun(store);
     node.hidden = !run || run.step < 2 || run.state === 'running';
-    node.textContent = timer ? 'Stop' : 'Play';
-    node.title = timer ? 'Stop at this step' : 'Play the run from this step, or from its start';
+    node.textContent = translate(timer ? 'Stop' : 'Play');
+    node.title = translate(timer ? 'Stop at this step' : 'Play the run from this step, or from its start');
     node.setAttribute('aria-pressed', String(timer !== undefined));
   }
   const stop = () => {

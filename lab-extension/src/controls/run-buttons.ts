@@ -1,5 +1,6 @@
 /** Buttons that act on a run while it goes on: pause, one token, resume, stop. */
 import { type Store, shownRun } from '../store/store.ts';
+import { translate } from '../translate.ts';
 
 export type RunAction = 'pause' | 'step' | 'continue' | 'stop';
 
@@ -19,14 +20,14 @@ export function createRunButtons(store: Store, act: (action: RunAction) => void)
   const node = document.createElement('span');
   node.className = 'kvlab-run-buttons';
   node.setAttribute('role', 'group');
-  node.setAttribute('aria-label', 'Run');
+  node.setAttribute('aria-label', translate('Run'));
   const buttons = Object.fromEntries(
     Object.entries(texts).map(([action, { text, title }]) => {
       const button = document.createElement('button');
       button.type = 'button';
       button.dataset.action = action;
-      button.textContent = text;
-      button.title = title;
+      button.textContent = translate(text);
+      button.title = translate(title);
       button.addEventListener('click', () => act(action as RunAction));
       node.append(button);
       return [action, button];

@@ -41,9 +41,9 @@ export function createHeader(store: Store, actions: HeaderActions = {}): Header 
   const method = part(line, 'span', 'method');
   const tryButton = part(line, 'button', 'try-button');
   tryButton.type = 'button';
-  tryButton.textContent = 'Try…';
-  tryButton.title = 'Another method, other options, or another prompt: makes the cell that does it';
-  tryButton.setAttribute('aria-label', 'Try a method');
+  tryButton.textContent = translate('Try…');
+  tryButton.title = translate('Another method, other options, or another prompt: makes the cell that does it');
+  tryButton.setAttribute('aria-label', translate('Try a method'));
   tryButton.addEventListener('click', () => actions.tryMethod?.());
   const machine = part(line, 'span', 'machine');
   const state = part(line, 'span', 'state');
