@@ -100,9 +100,7 @@ export const evictionTimeline: PanelKind = {
         const step = range[1];
         const { area, fit } = layoutMap(run, surface, axes.zoomed(0).x);
         scales = plot.areas([area], theme)[0]!;
-        bars = fit.bars
-          ? { ...area.rect, x: area.rect.x + area.rect.width + 14, width: barsWidth - 14 }
-          : undefined;
+        bars = fit.bars ? { ...area.rect, x: area.rect.x + area.rect.width + 14, width: barsWidth - 14 } : undefined;
         // Where nothing leaves, the map of all heads is one dark plane: zones of one head say more.
         view = chosen ?? (run.info.method.quantizes ? 'one' : 'all');
         markChoice(controls, view);
