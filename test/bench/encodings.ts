@@ -22,7 +22,7 @@ const rounds = 6;
 const inTurn = 4;
 
 const model = await loadModel(modelFile(), { device: 'wasm' });
-const ids = model.tokenizer.encode(story).ids;
+const ids = Array.from(model.tokenizer.encode(story).ids);
 
 function packs(method: Method): boolean {
   return method.zones.some((zone) =>

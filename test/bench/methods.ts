@@ -29,7 +29,7 @@ const promptTokens = Number(process.argv.slice(2).find((a) => /^\d+$/.test(a)) ?
 const asked = process.argv.slice(2).filter((a) => a in methods);
 
 const model = await loadModel(modelFile(), { device: 'wasm' });
-const ids = model.tokenizer.encode(story).ids.slice(0, promptTokens);
+const ids = Array.from(model.tokenizer.encode(story).ids.slice(0, promptTokens));
 const { queryHeads, kvHeads, group, layers: layerCount } = model.config;
 
 /** What the full cache did in one judged step. */
@@ -62,6 +62,7 @@ for (let step = 0; step < judged; step++) {
   const outputs: Float32Array[] = [];
   const observer = {
     event() {},
+    written() {},
     layer(view: LayerView) {
       rows[view.layer] = rowsOf(view);
       outputs[view.layer] = view.output;
@@ -125,6 +126,7 @@ async function judge(sequence: Sequence, first: Float32Array, wholePrompt: boole
     const { rows, outputs } = references[step]!;
     const observer = {
       event() {},
+      written() {},
       layer(view: LayerView) {
         sums.outputError += distance(view.output, outputs[view.layer]!) / layerCount;
         if (!wholePrompt) return;

@@ -203,7 +203,9 @@ test('the numbers that are saved are the numbers of the run', async () => {
   assert.equal(last('bytes_claimed'), columns['bytes.claimed']!.data.at(-1));
   assert.equal(
     last('bytes_held_total'),
-    columns['bytes.held']!.data.slice(-info.zones.length * byteParts.length).reduce((a, b) => a + b, 0),
+    Array.from(columns['bytes.held']!.data)
+      .slice(-info.zones.length * byteParts.length)
+      .reduce((a, b) => a + b, 0),
   );
   const events = (await saved('eviction-timeline', 'arrow')).bytes;
   assert.equal(tableFromIPC(events).numRows, columns['event.step']!.shape[0]);
