@@ -53,7 +53,7 @@ test('a bundle that unpacks without end, or not at all, is refused before it fil
   const zeros = deflateSync(Buffer.alloc(64 * 2 ** 20)).toString('base64');
   await assert.rejects(readBundle({ ...sound, base64: zeros }), /unpacks to more than 16 MiB/);
   await assert.rejects(readBundle({ ...sound, base64: 'AAAA' }), /its buffer is damaged/);
-  await assert.rejects(readBundle({ ...sound, packed: 'zip' }), /packed by zip, which is not known/);
+  await assert.rejects(readBundle({ ...sound, packed: 'zip' }), /the packing of its buffer is zip/);
 });
 
 test('a run that comes with kvlab opens by its name, says that it is recorded, and an unknown name is answered with those that there are', async () => {
@@ -74,4 +74,19 @@ test('a run that comes with kvlab opens by its name, says that it is recorded, a
     lab.open('recorded:none'),
     /there is no recorded run none; there is .*comparison, h2o, kivi, quest/,
   );
+});
+
+test('every recorded run and comparison fits into a notebook with 256 KiB, and the lab opens what was written', async () => {
+  for (const name of ['h2o', 'kivi', 'quest', 'comparison']) {
+    const opened = await lab.open(`recorded:${name}`);
+    const { bundle } = await runBundle(opened.snapshot());
+    const saved = JSON.stringify(bundle[bundleMime]);
+    assert.ok(Buffer.byteLength(saved) <= 256 * 1024, `${name}: ${Buffer.byteLength(saved)} bytes`);
+    const { header, buffer } = await readBundle(JSON.parse(saved));
+    const run = runOf(header, buffer);
+    assert.equal(run.step, opened.snapshot().header.step);
+    assert.deepEqual(run.info.comparison, opened.info.comparison);
+    if (name === 'comparison') assert.ok(run.log.has('compare.kl') && run.log.has('hold.heads'));
+    if (name === 'quest') assert.ok(run.log.has('fetch.page') && run.latest.has('page.from'));
+  }
 });
