@@ -30,8 +30,11 @@ import {
   parts,
 } from '../../kernel/src/engine/cache/layer.ts';
 import { readLedger } from '../../kernel/src/engine/cache/ledger.ts';
+import { seePeaks } from '../../kernel/src/engine/cache/registers.ts';
+import { registerBytes } from '../../kernel/src/engine/cache/store.ts';
 import { fitsOf } from '../../kernel/src/engine/fit/fitted.ts';
 import { createEncoder, type Encoder } from '../../kernel/src/engine/keep/encoder.ts';
+import { merges } from '../../kernel/src/engine/keep/merge.ts';
 import { columnsOfScore } from '../../kernel/src/engine/keep/parts.ts';
 import { allocateBudget, keepPass } from '../../kernel/src/engine/keep/pass.ts';
 import { type ScoreFacts, scoredByPass } from '../../kernel/src/engine/keep/score.ts';
@@ -101,11 +104,14 @@ function add(s: Subject, count: number, random: Seeded): void {
   const rows = { keys: random.row(kvHeads * count * D), values: random.row(kvHeads * count * D) };
   const positions = Int32Array.from({ length: count }, (_, q) => s.seen + q);
   const firsts = append(s.layer, rows, positions);
+  seePeaks(s.layer, seeded(count).row(kvHeads * count * D), (query) => query);
+  const alike = random.row(count);
   s.twin.rows.forEach((own, h) => {
     for (let q = 0; q < count; q++) {
       const at = (h * count + q) * D;
       for (const part of parts) own[part].set(s.seen + q, rows[part].slice(at, at + D));
-      const score = random.row(1)[0]!;
+      // Heads that share rows choose the same tokens.
+      const score = sharesRows(s.layer) ? alike[q]! : random.row(1)[0]!;
       s.layer.tables[h]!.columns.get('score')![firsts[h]! + q] = score;
       s.twin.score[h]!.set(s.seen + q, score);
     }
@@ -113,7 +119,21 @@ function add(s: Subject, count: number, random: Seeded): void {
   s.seen += count;
 }
 
+const sharesRows = ({ stores }: CacheLayer): boolean =>
+  parts.some((part) => stores[part].some(({ encoding }) => encoding.joint));
+
 function dropRandom(s: Subject, random: Seeded): void {
+  if (sharesRows(s.layer)) {
+    const positions = [...keptPositions(s.layer, 0)];
+    const leaving = random.shuffled(positions).slice(0, random.whole(0, positions.length));
+    s.layer.tables.forEach((table, h) => {
+      for (const position of leaving) {
+        forget(s.twin, h, position);
+        evict(s.layer, h, table.position.subarray(0, table.count).indexOf(position));
+      }
+    });
+    return;
+  }
   s.layer.tables.forEach((table, h) => {
     const leaving = random.whole(0, table.count);
     for (let i = 0; i < leaving; i++) {
@@ -135,11 +155,13 @@ async function keep(s: Subject, encoder: Encoder): Promise<void> {
   // Scores of what is held are computed anew by the pass; the others read the column.
   await keepPass(s.method, [s.layer], s.allocated, now, encoder, {
     event(e) {
-      if (e.kind === 'leave') forget(s.twin, e.kvHead, e.position);
+      if (e.kind === 'leave' || e.kind === 'merge') forget(s.twin, e.kvHead, e.position);
     },
     written() {},
+    merged: ({ kvHead, part, position, row }) => s.twin.rows[kvHead]![part].set(position, row),
   });
-  if (!scoredByPass(s.method.declaration.score)) return;
+  const { score, compensate } = s.method.declaration;
+  if (!scoredByPass(score) && !merges(compensate)) return;
   s.layer.tables.forEach((table, h) => {
     for (let e = 0; e < table.count; e++) s.twin.score[h]!.set(table.position[e]!, table.columns.get('score')![e]!);
   });
@@ -211,7 +233,8 @@ describe('the cache of a layer', () => {
     for (const { method } of settings) {
       const s = subject(method, 3, 32);
       await keep(s, encoder);
-      const empty = readLedger(method, [s.layer]).held;
+      const stores = parts.flatMap((part) => s.layer.stores[part]);
+      const empty = readLedger(method, [s.layer]).held - stores.reduce((n, store) => n + registerBytes(store), 0);
       assert.ok(empty <= 200, `${method.name} holds ${empty} bytes without entries`);
       add(s, 130, seeded(1));
       await keep(s, encoder);
