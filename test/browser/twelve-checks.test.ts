@@ -114,10 +114,9 @@ test('check 5: bytes count KV heads, held is at least what is claimed, and bands
   const rows = columns['bytes.claimed']!.data.length;
   const width = info.zones.length * byteParts.length;
   const heldAt = (row: number) =>
-    columns['bytes.held']!.data.slice(row * width, (row + 1) * width).reduce(
-      (sum: number, part: number) => sum + part,
-      0,
-    );
+    Array.from(columns['bytes.held']!.data)
+      .slice(row * width, (row + 1) * width)
+      .reduce((sum, part) => sum + part, 0);
   for (let row = 0; row < rows; row++) {
     assert.ok(heldAt(row) >= columns['bytes.claimed']!.data[row]!);
     const { layers, kvHeads, headSize } = info.model;
