@@ -46,13 +46,16 @@ export interface RealLab {
 
 /** The browser, with one font everywhere, so that pictures do not depend on what a machine has installed beside it. */
 export async function launchBrowser(): Promise<Browser> {
-  const fonts = join(mkdtempSync(join(tmpdir(), 'kvlab-fonts-')), 'fonts.conf');
+  const folder = mkdtempSync(join(tmpdir(), 'kvlab-fonts-'));
+  const fonts = join(folder, 'fonts.conf');
   writeFileSync(fonts, fontSettings);
-  return chromium.launch({
+  const browser = await chromium.launch({
     executablePath: chromiumPath,
     args: chromiumFlags,
     env: { ...process.env, FONTCONFIG_FILE: fonts } as Record<string, string>,
   });
+  browser.on('disconnected', () => rmSync(folder, { recursive: true, force: true }));
+  return browser;
 }
 
 /** Writes a notebook of code cells for the kernel kvlab. */
