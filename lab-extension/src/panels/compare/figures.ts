@@ -69,7 +69,11 @@ export function fillFigures(
     name.append(button);
     for (const figure of laneFigures(lane, lane.lane === 0)) row.insertCell().textContent = figure;
   }
+  // The button that was pressed is made anew: the keyboard stays where it was.
+  const words = ({ textContent }: Element) => textContent?.replace(/ [▾▴]$/, '');
+  const pressed = target.contains(document.activeElement) ? words(document.activeElement!) : undefined;
   target.replaceChildren(table);
+  if (pressed !== undefined) [...target.querySelectorAll('button')].find((one) => words(one) === pressed)?.focus();
 }
 
 function markOf(theme: Theme, lane: CompareLane): HTMLElement {
