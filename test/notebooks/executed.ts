@@ -60,7 +60,7 @@ export function numbersOf(notebook: Notebook, id: string, pattern: RegExp): Reco
 }
 
 /** Runs a lesson in a new folder outside of the repository; fails when a cell fails, misses, or leaves an error. */
-export async function execute(name: string, { minutes = 7 } = {}): Promise<Notebook> {
+export async function execute(name: string, { minutes = 12 } = {}): Promise<Notebook> {
   const folder = mkdtempSync(join(tmpdir(), 'kvlab-lesson-'));
   const path = join(folder, name);
   try {
