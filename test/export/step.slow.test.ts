@@ -172,6 +172,20 @@ describe('what runs on the host is refused, with its slot', () => {
   for (const [what, make, message] of refused)
     test(`${what}`, () => assert.throws(() => stepGraph(make(), sizes), message));
 
+  test('every method of the library is a graph, or is refused by the slot that runs on the host', () => {
+    const made = Object.entries(methods).filter(([name, factory]) => {
+      try {
+        return stepGraph((factory as unknown as () => Method)(), sizes).encode().length > 0;
+      } catch (error) {
+        const slot = /cannot be a graph, since (\w+) .* runs on the host; /.exec((error as Error).message)?.[1];
+        const slots = ['passes', 'segment', 'score', 'allocate', 'select', 'place', 'fetch'];
+        assert.ok(slots.includes(slot ?? ''), `${name}: ${(error as Error).message}`);
+        return false;
+      }
+    });
+    assert.ok(made.length >= 20, made.map(([name]) => name).join());
+  });
+
   test('query heads that cannot share the KV heads are refused', () => {
     assert.throws(() => stepGraph(methods.h2o(), { ...sizes, queryHeads: 5 }), /5 query heads cannot share 3 KV heads/);
   });
