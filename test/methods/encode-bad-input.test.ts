@@ -35,7 +35,6 @@ const make = (declaration: () => Declaration): Method => method('mine', {}, decl
 /** What is refused when the method is made, and the words that name slot, operator and fix. */
 const refused: [string, () => Method, RegExp][] = [
   ['9 bits', () => methods.kivi({ bits: 9 }), /encode quant: bits is 9; give a number from 1 to 8/],
-  ['2.5 bits', () => methods.mikv({ bits: 2.5 }), /encode quant: bits is 2.5; give a whole number/],
   ['5 bits of levels', () => methods.kvQuant({ bits: 5 }), /encode levels: bits is 5; give a number from 1 to 4/],
   [
     'a mantissa of 1',
