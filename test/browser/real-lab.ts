@@ -135,7 +135,10 @@ export async function openRealLab(
     page.on('request', (request) => {
       if (/^(https?|wss?):/.test(request.url()) && !request.url().startsWith(url)) outside.push(request.url());
     });
-    page.on('pageerror', (error) => errors.push(error.stack ?? error.message));
+    page.on('pageerror', ({ name, message, stack }) => {
+      // Without a stack come the browser's notices of sizes, and promises that JupyterLab rejects without an error.
+      if (stack) errors.push(`${name}: ${message}\n${stack}`);
+    });
     await page.goto(`${url}/${program === 'lab' ? 'lab/tree' : 'notebooks'}/${notebook}`);
     await page.waitForSelector('.jp-NotebookPanel .jp-Cell', { timeout: 60_000 });
     await until(
