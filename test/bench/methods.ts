@@ -20,7 +20,7 @@ import {
 import { modelFile } from '../../kernel/src/model-file.ts';
 import { settings } from './report/settings.ts';
 import { story } from './report/story.ts';
-import { median, printTable } from './report/table.ts';
+import { median, tableLines } from './report/table.ts';
 
 const judged = 96;
 const timed = 32;
@@ -149,7 +149,25 @@ async function timeSteps(sequence: Sequence, from: number, times: number[]): Pro
 }
 
 const MiB = (bytes: number): number => bytes / 2 ** 20;
-const rows: (string | number | undefined)[][] = [];
+const columns = [
+  'method',
+  'setting',
+  'ms a token',
+  'of full',
+  'prefill ms a token',
+  'MiB held',
+  'MiB claimed',
+  'mean KL',
+  'top-1',
+  'attention kept',
+  'without token 0',
+  'output error',
+];
+console.log(
+  `${ids.length} tokens of prompt, ${judged + timed} forced tokens, ${kvHeads} KV heads in ${layerCount} layers on wasm; full holds ${MiB(fullHeld).toFixed(1)} MiB; KL in nats`,
+);
+// Rows come one by one: the whole list takes a quarter of an hour.
+console.log(tableLines(columns, []).join('\n'));
 for (const [name, factory] of Object.entries(methods)) {
   if (asked.length && !asked.includes(name)) continue;
   const method: Method = (factory as unknown as MethodFactory<object>)(settings[name] ?? {});
@@ -169,7 +187,7 @@ for (const [name, factory] of Object.entries(methods)) {
   }
   const ledger = readLedger(method, sequence.layers);
   const mean = (sum: number) => sum / sums.steps;
-  rows.push([
+  const row = [
     name,
     method.setting || 'defaults',
     median(ownMs),
@@ -182,28 +200,8 @@ for (const [name, factory] of Object.entries(methods)) {
     wholePrompt ? mean(sums.mass) : undefined,
     wholePrompt ? mean(sums.massBehindFirst) : undefined,
     mean(sums.outputError),
-  ]);
-  console.error(`${name}: ${median(ownMs)!.toFixed(1)} ms a token, the full cache ${median(fullMs)!.toFixed(1)}`);
+  ];
+  console.log(tableLines(columns, [row]).at(-1));
 }
-console.log(
-  `${ids.length} tokens of prompt, ${judged + timed} forced tokens, ${kvHeads} KV heads in ${layerCount} layers on wasm; full holds ${MiB(fullHeld).toFixed(1)} MiB; KL in nats`,
-);
-printTable(
-  [
-    'method',
-    'setting',
-    'ms a token',
-    'of full',
-    'prefill ms a token',
-    'MiB held',
-    'MiB claimed',
-    'mean KL',
-    'top-1',
-    'attention kept',
-    'without token 0',
-    'output error',
-  ],
-  rows,
-);
 await model.release();
 process.exit(0);
