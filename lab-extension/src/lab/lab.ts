@@ -181,7 +181,13 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
 
   const unsubscribe = subscribe(store, redraw);
   const unprefer = onPreferences(takePreferences);
-  const theme = new MutationObserver(redraw);
+  let later: ReturnType<typeof setTimeout> | undefined;
+  const theme = new MutationObserver(() => {
+    redraw();
+    // A lab that the notebook takes out of the page meanwhile hears of no transition: it draws once more.
+    clearTimeout(later);
+    later = setTimeout(redraw, 500);
+  });
   theme.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light'] });
   // A theme's colours arrive after its name: the ground of the lab changes with them, and says so by a transition.
   node.addEventListener('transitionend', (event) => {
@@ -211,6 +217,7 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
       unsubscribe();
       unprefer();
       theme.disconnect();
+      clearTimeout(later);
       size.disconnect();
       queue.dispose();
       speaker.dispose();
