@@ -48,10 +48,21 @@ export function fallingAmounts(
   if (layers < 2) return new Array(layers).fill(equal);
   let [least, most] = [n / steepness, 2 * n - n / steepness];
   if (most >= length - window) [least, most] = [2 * n - (length - window), length - window];
-  // The shape does not fit a small or a large budget: equal amounts, as kvpress falls back to.
-  if (!(length >= most && most >= least && least >= window)) return new Array(layers).fill(equal);
+  // The shape does not fit a small or a large budget: kvpress falls back to equal amounts, we to a fall behind the window.
+  if (!(length >= most && most >= least && least >= window))
+    return steps === 'sum'
+      ? behindWindow(n - window, layers, length - window, steepness).map((x) => x + window)
+      : new Array(layers).fill(equal);
   const wanted = Array.from({ length: layers }, (_, l) => most - (l * (most - least)) / (layers - 1));
   return steps === 'sum' ? largestRemainder(wanted, n * layers) : wanted.map(roundHalfEven);
+}
+
+/** Entries behind the window, around the mean `n`, of a prompt that is `length` long without it; their sum is the budget. */
+function behindWindow(n: number, layers: number, length: number, steepness: number): number[] {
+  if (n <= 0 || n >= length || layers < 2) return new Array(layers).fill(n);
+  const most = Math.min(2 * n - n / steepness, length);
+  const wanted = Array.from({ length: layers }, (_, l) => most - (l * 2 * (most - n)) / (layers - 1));
+  return largestRemainder(wanted, n * layers);
 }
 
 /** Entries behind the window, around the mean `n`, of a prompt that is `length` long without its window. */

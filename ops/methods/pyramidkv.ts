@@ -29,7 +29,7 @@ export const pyramidKV = method(
   {
     paper: 'arXiv:2406.02069',
     checked: 'kvpress 0.5.5, entry by entry',
-    departures: ['amounts of layers rounded by largest remainder'],
+    departures: ['amounts of layers rounded by largest remainder; a small budget falls behind the window alone'],
     total: ['entries'],
     profiles: {
       authors: { entries: 2048, ...authorsVote, steps: 'whole step' },

@@ -110,8 +110,14 @@ test('the pyramid keeps the whole budget, and a share of it as window in every l
   assert.deepEqual([...new Set(found.get('recent'))], [8]);
 });
 
-test('a pyramid that would leave a layer less than its window is flat', () => {
-  assert.deepEqual(fallingAmounts(40, 32, 4, 1000, 20), [40, 40, 40, 40]);
+test('where a pyramid would leave a layer less than its window, what lies behind the window falls; in kvpress it is flat', () => {
+  const behind = fallingAmounts(40, 32, 4, 1000, 20);
+  assert.deepEqual(behind, [48, 43, 37, 32]);
+  assert.equal(
+    behind.reduce((a, b) => a + b, 0),
+    160,
+  );
+  assert.deepEqual(fallingAmounts(40, 32, 4, 1000, 20, 'each layer'), [40, 40, 40, 40]);
 });
 
 test('heads share a budget by score: with nothing certain one head keeps 3 and the other 1, with two certain both keep 2', () => {
