@@ -1,10 +1,10 @@
 /** Merging: what leaves is taken in by entries of the same head that stay, before it goes. */
-import { type Bound, type Merging, tensor } from '@kvlab/ops';
+import type { Bound, Merging } from '@kvlab/ops';
 import { type CacheLayer, parts, writeExact } from '../cache/layer.ts';
 import { inTimeOrder, type Table } from '../cache/table.ts';
 import type { Operate } from '../operate/operate.ts';
+import { compensated, headRows } from './compensation.ts';
 import type { Observer } from './observer.ts';
-import { readRow } from './score.ts';
 
 export interface Leaving {
   layer: CacheLayer;
@@ -30,11 +30,6 @@ export async function mergeLeaving(
   const order = inTimeOrder(table);
   const [leaving, staying] = [order.filter((e) => gone.has(e)), order.filter((e) => !gone.has(e))];
   if (leaving.length === 0 || staying.length === 0) return new Map();
-  const rows = (part: 'keys' | 'values', of: Int32Array) => {
-    const data = new Float32Array(of.length * D);
-    for (const [t, e] of of.entries()) readRow(layer, kvHead, part, e, data.subarray(t * D, (t + 1) * D));
-    return { dims: [1, of.length, D], data };
-  };
   const states = Object.entries(compensate.operator.state ?? {}).map(([name, { start = 0 }]) => {
     // A copy: a fork shares what was there before.
     const known = registers.get(`compensate.${name}`)?.slice() ?? new Float32Array(kvHeads).fill(start);
@@ -42,20 +37,13 @@ export async function mergeLeaving(
     return [name, known] as const;
   });
   const inputs = {
-    keys: rows('keys', staying),
-    values: rows('values', staying),
-    leavingKeys: rows('keys', leaving),
-    leavingValues: rows('values', leaving),
+    keys: headRows(layer, kvHead, 'keys', staying),
+    values: headRows(layer, kvHead, 'values', staying),
+    leavingKeys: headRows(layer, kvHead, 'keys', leaving),
+    leavingValues: headRows(layer, kvHead, 'values', leaving),
     ...Object.fromEntries(states.map(([name, known]) => [name, { dims: [1], data: known.slice(kvHead, kvHead + 1) }])),
   };
-  const sizes = { Hkv: 1, Hq: 1, G: 1, D };
-  const result = operate
-    ? await operate(compensate, inputs, undefined, { sizes })
-    : compensate.operator.reference(
-        Object.fromEntries(Object.entries(inputs).map(([name, { dims, data }]) => [name, tensor(dims, data)])),
-        compensate.params as never,
-        { step: 0, seen: 0, promptLength: 0, layer: layerIndex, seed: 0, sizes },
-      );
+  const result = await compensated(compensate, inputs, { headSize: D, layerIndex }, operate);
   for (const [name, known] of states) known[kvHead] = Number(result[name]!.data[0]);
   const into = Array.from(result['into']!.data, Number);
   const merged = { keys: result['mergedKeys']!.data, values: result['mergedValues']!.data };

@@ -1,10 +1,10 @@
 /** Synthetic entries: what a compensation leaves behind for the entries of a head that leave. */
-import { type Bound, tensor } from '@kvlab/ops';
+import type { Bound } from '@kvlab/ops';
 import { type CacheLayer, makeRoom, parts, place, writeExact } from '../cache/layer.ts';
 import { occupy, takeSlot } from '../cache/store.ts';
 import { addEntry, inTimeOrder } from '../cache/table.ts';
 import type { Operate } from '../operate/operate.ts';
-import { readRow } from './score.ts';
+import { compensated, headRows } from './compensation.ts';
 
 export interface Synthetic {
   layer: CacheLayer;
@@ -28,21 +28,13 @@ export async function standIn(
   const D = layer.shape.headSize;
   const gone = new Set(leaving);
   const entries = inTimeOrder(table).filter((e) => gone.has(e));
-  const rows = (part: 'keys' | 'values') => {
-    const data = new Float32Array(entries.length * D);
-    for (const [t, e] of entries.entries()) readRow(layer, kvHead, part, e, data.subarray(t * D, (t + 1) * D));
-    return { dims: [1, entries.length, D], data };
-  };
   const weights = { dims: [1, entries.length], data: Float32Array.from(entries, (e) => table.weight[e]!) };
-  const inputs = { keys: rows('keys'), values: rows('values'), leaving: weights };
-  const sizes = { Hkv: 1, Hq: 1, G: 1, D };
-  const result = operate
-    ? await operate(compensate, inputs, undefined, { sizes })
-    : compensate.operator.reference(
-        Object.fromEntries(Object.entries(inputs).map(([name, { dims, data }]) => [name, tensor(dims, data)])),
-        compensate.params as never,
-        { step: 0, seen: 0, promptLength: 0, layer: 0, seed: 0, sizes },
-      );
+  const inputs = {
+    keys: headRows(layer, kvHead, 'keys', entries),
+    values: headRows(layer, kvHead, 'values', entries),
+    leaving: weights,
+  };
+  const result = await compensated(compensate, inputs, { headSize: D, layerIndex: 0 }, operate);
   return {
     layer,
     kvHead,
