@@ -181,38 +181,24 @@ async function answer(
 
 const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
 
-const columns = [
-  [
-    'method',
-    'setting',
-    'keep',
-    'question',
-    'seeds',
-    'accuracy',
-    'tokens_right',
-    'perplexity',
-    'kl',
-    'bytes_held',
-    'of_full',
-  ],
-  [
-    'method',
-    'setting',
-    'keep',
-    'question',
-    'seeds',
-    'accuracy',
-    'tokensRight',
-    'perplexity',
-    'kl',
-    'bytesHeld',
-    'ofFull',
-  ],
+const fields = [
+  'method',
+  'setting',
+  'keep',
+  'question',
+  'seeds',
+  'accuracy',
+  'tokensRight',
+  'perplexity',
+  'kl',
+  'bytesHeld',
+  'ofFull',
 ] as const;
+const columnOf = (field: string): string => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** The rows as columns in snake case, for a table. */
 export function evaluationColumns({ rows }: Evaluation): Record<string, (string | number)[]> {
-  return Object.fromEntries(columns[0].map((name, i) => [name, rows.map((row) => row[columns[1][i]!])]));
+  return Object.fromEntries(fields.map((field) => [columnOf(field), rows.map((row) => row[field])]));
 }
 
 /** The rows as comma-separated values, with what they were measured on in the first lines. */
@@ -227,6 +213,6 @@ export function evaluationCsv(evaluation: Evaluation): string {
         ? `"${value.replaceAll('"', '""')}"`
         : value;
   const about = `# task ${task}, ${Math.round(contextTokens)} tokens of context, ${model} on ${device}, seeds ${seeds.join(' ')}`;
-  const lines = rows.map((row) => columns[1].map((name) => cell(row[name])).join());
-  return `${[about, columns[0].join(), ...lines].join('\n')}\n`;
+  const lines = rows.map((row) => fields.map((field) => cell(row[field])).join());
+  return `${[about, fields.map(columnOf).join(), ...lines].join('\n')}\n`;
 }
