@@ -1,9 +1,11 @@
 /** Rows sent through encodings, and what they come back as: by themselves, and while a method reads the fixture text. */
+import { after } from 'node:test';
 import { type Encoding, hashedUniform, type Method, type Part } from '@kvlab/ops';
 import { createEncoder } from '../../kernel/src/engine/keep/encoder.ts';
 import type { WrittenRows } from '../../kernel/src/engine/keep/observer.ts';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
 import { openRuntime, type Runtime } from '../../kernel/src/engine/runtime/runtime.ts';
+import { loadTiny } from '../engine/tiny-model.ts';
 import { type WalkOptions, walk } from '../engine/walk.ts';
 
 /** Normally distributed numbers from a seed. */
@@ -38,6 +40,16 @@ export async function openCoder(): Promise<Coder> {
     through: (encoding, rows, known = {}, queryPeaks) => encoder.encode(encoding, { ...rows, known, queryPeaks }),
     release: () => runtime.release(),
   };
+}
+
+/** The fixture model and a coder for the tests of one file, released after them. */
+export async function opened(): Promise<{ model: Model; coder: Coder }> {
+  const [model, coder] = [await loadTiny('wasm'), await openCoder()];
+  after(async () => {
+    await coder.release();
+    await model.release();
+  });
+  return { model, coder };
 }
 
 /** Root mean square of the error, relative to that of the numbers; of those that `which` lets through. */

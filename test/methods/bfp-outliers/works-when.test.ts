@@ -1,21 +1,10 @@
 /** Works when: block floating point with a static order of channels, so that outlying ones share a block. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { blockFloat, channelOrder, methods, pipe, reorder, tensor } from '@kvlab/ops';
-import type { Model } from '../../../kernel/src/engine/model/load.ts';
-import { loadTiny } from '../../engine/tiny-model.ts';
-import { type Coder, errorOf, normal, openCoder, relativeRms, writtenRows } from '../coded.ts';
+import { errorOf, normal, opened, relativeRms, writtenRows } from '../coded.ts';
 
-let model: Model;
-let coder: Coder;
-before(async () => {
-  model = await loadTiny('wasm');
-  coder = await openCoder();
-});
-after(async () => {
-  await coder.release();
-  await model.release();
-});
+const { model, coder } = await opened();
 
 const large = (channel: number) => channel % 16 === 8;
 /** Four of 64 channels twelve times as large, evenly spread. */

@@ -1,22 +1,11 @@
 /** Works when: uniform codes, a low-rank repair of what they lose, and outliers kept apart for each vector. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { exceptOutliers, methods, plusLowRank, quant } from '@kvlab/ops';
 import { ops } from 'kvlab';
-import type { Model } from '../../../kernel/src/engine/model/load.ts';
-import { loadTiny } from '../../engine/tiny-model.ts';
-import { type Coder, errorOf, normal, openCoder, relativeRms, writtenRows } from '../coded.ts';
+import { errorOf, normal, opened, relativeRms, writtenRows } from '../coded.ts';
 
-let model: Model;
-let coder: Coder;
-before(async () => {
-  model = await loadTiny('wasm');
-  coder = await openCoder();
-});
-after(async () => {
-  await coder.release();
-  await model.release();
-});
+const { model, coder } = await opened();
 
 const gauss = { H: 2, T: 128, D: 64, rows: normal(2 * 128 * 64, 4) };
 const few = quant({ bits: 2, group: 64, per: 'token' });

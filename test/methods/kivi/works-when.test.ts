@@ -1,23 +1,12 @@
 /** Works when: asymmetric codes of 2, 3, 4 and 8 bits, keys per channel in groups of tokens, values per token, and a residual
  *  window in full precision. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { methods, quant } from '@kvlab/ops';
-import type { Model } from '../../../kernel/src/engine/model/load.ts';
-import { loadTiny } from '../../engine/tiny-model.ts';
 import { walk } from '../../engine/walk.ts';
-import { type Coder, errorOf, normal, openCoder, relativeRms, writtenRows } from '../coded.ts';
+import { errorOf, normal, opened, relativeRms, writtenRows } from '../coded.ts';
 
-let model: Model;
-let coder: Coder;
-before(async () => {
-  model = await loadTiny('wasm');
-  coder = await openCoder();
-});
-after(async () => {
-  await coder.release();
-  await model.release();
-});
+const { model, coder } = await opened();
 
 const shape = { H: 1, T: 512, D: 64 };
 const gauss = { ...shape, rows: normal(512 * 64, 1) };

@@ -1,7 +1,7 @@
 /** Works when: keys before rotary per channel, values per token, fitted levels, one outlier of each row exact, the first token
  *  exact, and Q-Norm. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import {
   exceptOutliers,
   type Fitted,
@@ -18,22 +18,11 @@ import {
 import { fittedFor } from '../../../kernel/src/engine/fit/fitted.ts';
 import { sampleText } from '../../../kernel/src/engine/fit/samples.ts';
 import type { WrittenRows } from '../../../kernel/src/engine/keep/observer.ts';
-import type { Model } from '../../../kernel/src/engine/model/load.ts';
 import { createSequence, feedPrompt } from '../../../kernel/src/engine/run/sequence.ts';
-import { loadTiny } from '../../engine/tiny-model.ts';
 import { walk } from '../../engine/walk.ts';
-import { type Coder, errorOf, normal, openCoder, relativeRms, writtenRows } from '../coded.ts';
+import { errorOf, normal, opened, relativeRms, writtenRows } from '../coded.ts';
 
-let model: Model;
-let coder: Coder;
-before(async () => {
-  model = await loadTiny('wasm');
-  coder = await openCoder();
-});
-after(async () => {
-  await coder.release();
-  await model.release();
-});
+const { model, coder } = await opened();
 
 test('levels move less than a uniform grid of as many points, and no level can be moved to help', () => {
   const seen = histogram();

@@ -1,23 +1,12 @@
 /** Works when: two bits behind a Walsh-Hadamard rotation of grouped heads before rotary, channels in the order of their
  *  outliers, and tokens with massive numbers protected. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { beforeRotary, channelOrder, hadamard, methods, mixing, pipe, quant } from '@kvlab/ops';
-import type { Model } from '../../../kernel/src/engine/model/load.ts';
-import { loadTiny } from '../../engine/tiny-model.ts';
 import { walk } from '../../engine/walk.ts';
-import { type Coder, normal, openCoder, relativeRms, writtenRows } from '../coded.ts';
+import { normal, opened, relativeRms, writtenRows } from '../coded.ts';
 
-let model: Model;
-let coder: Coder;
-before(async () => {
-  model = await loadTiny('wasm');
-  coder = await openCoder();
-});
-after(async () => {
-  await coder.release();
-  await model.release();
-});
+const { model, coder } = await opened();
 
 for (const n of [1, 2, 3, 5, 64])
   test(`the mixing of ${n} numbers is orthonormal and its own inverse`, () => {

@@ -1,23 +1,12 @@
 /** Works when: values share one scale a token behind a scale for each channel, salience is attention from probe queries divided
  *  by how many could see, and salient tokens have four bits where the others have two. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { channelScale, isProbe, methods, pipe, quant } from '@kvlab/ops';
-import type { Model } from '../../../kernel/src/engine/model/load.ts';
-import { loadTiny } from '../../engine/tiny-model.ts';
 import { walk } from '../../engine/walk.ts';
-import { type Coder, normal, openCoder, relativeRms, writtenRows } from '../coded.ts';
+import { normal, opened, relativeRms, writtenRows } from '../coded.ts';
 
-let model: Model;
-let coder: Coder;
-before(async () => {
-  model = await loadTiny('wasm');
-  coder = await openCoder();
-});
-after(async () => {
-  await coder.release();
-  await model.release();
-});
+const { model, coder } = await opened();
 
 test('one channel a hundred times as large spoils the others nine times less behind a scale of its own', async () => {
   const shape = { H: 3, T: 256, D: 64 };
