@@ -28,7 +28,7 @@ const panels = [
 const publish = (file: string) => `
 import { readFileSync } from 'node:fs';
 {
-  const host = (globalThis as any)[Symbol.for('kvlab.host')];
+  const host = Reflect.get(globalThis, Symbol.for('kvlab.host'));
   const bytes = readFileSync('${file}');
   for (let at = 0; at < bytes.length; ) {
     const header = bytes.readUInt32LE(at), size = bytes.readUInt32LE(at + 4);
@@ -43,7 +43,7 @@ import { readFileSync } from 'node:fs';
   console.log('published');
 }`;
 
-const show = `(globalThis as any)[Symbol.for('kvlab.host')].show('memory-over-time');`;
+const show = `Reflect.get(globalThis, Symbol.for('kvlab.host')).show('memory-over-time');`;
 
 let lab: RealLab;
 

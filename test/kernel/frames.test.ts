@@ -289,14 +289,14 @@ describe('frames through the kernel', () => {
   before(async () => {
     kernel = await startKernel();
     const { reply } = await kernel.execute(`
-      import { encodeFrame } from 'kvlab/frame';
-      const host = (globalThis as any)[Symbol.for('kvlab.host')];
-      const heard: any[] = [];
-      host.onPanel((message: any) => heard.push(message));
+      import { encodeFrame, type RunInfo } from 'kvlab/frame';
+      const host = Reflect.get(globalThis, Symbol.for('kvlab.host'));
+      const heard: unknown[] = [];
+      host.onPanel((message: unknown) => heard.push(message));
       function publish(step: number, state: 'running' | 'finished' = 'running') {
         const columns = { 'step.index': { lane: 'log' as const, shape: [1], data: new Uint32Array([step]) } };
         host.publish(encodeFrame({ type: 'frame', version: 1 as const, run: 'k', seq: 0, merged: 0, snapshot: false, step, state,
-          texts: [{ text: 't' + step }], ...(step === 0 && { info: { run: 'k', title: 'k', leftOut: '' } as any }) }, columns));
+          texts: [{ text: 't' + step }], ...(step === 0 && { info: { run: 'k', title: 'k', leftOut: '' } as unknown as RunInfo }) }, columns));
       }
     `);
     assert.equal(reply.status, 'ok', JSON.stringify(reply));

@@ -14,9 +14,9 @@ before(async () => {
   await run(`
     const { createHash } = await import('node:crypto');
     comms.register('sums', (comm) => comm.onMessage(({ data, buffers }) => {
-      const wanted = (data as any).send as number | undefined;
-      if (wanted !== undefined) return comm.send({ n: (data as any).n }, { buffers: [new Uint8Array(wanted).fill((data as any).n)] });
-      comm.send({ n: (data as any).n, sha: buffers.map((buffer) => createHash('sha256').update(buffer).digest('hex')) });
+      const { n, send } = data as { n: number; send?: number };
+      if (send !== undefined) return comm.send({ n }, { buffers: [new Uint8Array(send).fill(n)] });
+      comm.send({ n, sha: buffers.map((buffer) => createHash('sha256').update(buffer).digest('hex')) });
     }));
   `);
 });
@@ -93,7 +93,7 @@ test('20,000 lines pass the limits of the server whole', async () => {
 test('a page that draws slowly sees 30 frames a second of 128 KiB without a drop at the server', async () => {
   await run(`
     import { encodeFrame } from 'kvlab/frame';
-    const host = (globalThis as any)[Symbol.for('kvlab.host')];
+    const host = Reflect.get(globalThis, Symbol.for('kvlab.host'));
     function publish(step: number, state: 'running' | 'finished') {
       const columns = {
         'step.index': { lane: 'log' as const, shape: [1], data: new Uint32Array([step]) },
