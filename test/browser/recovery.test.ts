@@ -96,6 +96,16 @@ const noneAway = (page: Page) =>
     () => 'a panel still says that its picture is old',
   ).catch(async (error: Error) => assert.fail(`${error.message}: ${JSON.stringify(await subtitles(page))}`));
 
+const shown = async (page: Page) => ({
+  run: await text(page, '.kvlab-run-name'),
+  says: await text(page, '.kvlab-state'),
+  state: await fact(page, 'state'),
+  step: await fact(page, 'step'),
+  panels: await subtitles(page),
+  connection: await page.evaluate(
+    `[...window.jupyterapp.shell.widgets('main')].find((w) => w.sessionContext)?.sessionContext.session?.kernel?.connectionStatus`,
+  ),
+});
 const shows = (page: Page, title: string, state: string, patience = 60_000) =>
   until(
     async () =>
@@ -105,7 +115,7 @@ const shows = (page: Page, title: string, state: string, patience = 60_000) =>
       )) && (await fact(page, 'state')) === state,
     patience,
     () => `the lab does not show ${title}, ${state}`,
-  );
+  ).catch(async (error: Error) => assert.fail(`${error.message}: ${JSON.stringify(await shown(page))}`));
 
 const restart = (page: Page) =>
   page.evaluate(
