@@ -4,8 +4,8 @@ import { after, before, test } from 'node:test';
 import { all, type Method, methods } from '@kvlab/ops';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
 import { wholeRows } from '../../kernel/src/engine/record/attention-record.ts';
-import { decodeFrame, type Frame, mergeFrames } from '../../kernel/src/engine/record/frame.ts';
-import { generate, type Run, type Stage } from '../../kernel/src/engine/run/run.ts';
+import { type Columns, decodeFrame, type Frame, mergeFrames } from '../../kernel/src/engine/record/frame.ts';
+import { type GenerateOptions, generate, type Run, type Stage } from '../../kernel/src/engine/run/run.ts';
 import { feedToken, forkSequence } from '../../kernel/src/engine/run/sequence.ts';
 import { loadTiny, tinyIds } from '../engine/tiny-model.ts';
 import { walk } from '../engine/walk.ts';
@@ -30,10 +30,14 @@ const reading: Record<string, Method> = {
   }),
 };
 
-async function recorded(method: Method): Promise<{ run: Run; frames: Frame[] }> {
+async function recorded(
+  method: Method,
+  record: GenerateOptions['record'] = true,
+): Promise<{ run: Run; frames: Frame[] }> {
   const frames: Frame[] = [];
   const stage: Stage = { publish: (frame) => frames.push(frame), newId: () => 'run', now: () => performance.now() };
-  return { run: await generate(model, tinyIds.slice(0, 70), { method, maxTokens: 30, chunk: 16 }, stage), frames };
+  const options = { method, maxTokens: 30, chunk: 16, record };
+  return { run: await generate(model, tinyIds.slice(0, 70), options, stage), frames };
 }
 const columnsOf = ({ header, buffer }: Frame) => decodeFrame(header, buffer);
 
@@ -87,9 +91,28 @@ for (const [name, method] of Object.entries(reading)) {
   });
 }
 
-test('the share of attention that was read is that of an attention over everything', async () => {
+/** The rows of the dense attention that a run recorded, by step, layer and query head. */
+function denseRows(columns: Columns): Map<string, Float32Array> {
+  const data = (name: string) => columns[`dense.${name}`]!.data;
+  const rows = new Map<string, Float32Array>();
+  let at = 0;
+  data('step').forEach((step, i) => {
+    const tokens = data('tokens')[i]!;
+    rows.set(
+      `${step} ${data('layer')[i]} ${data('queryHead')[i]}`,
+      data('share').slice(at, at + tokens) as Float32Array,
+    );
+    at += tokens;
+  });
+  assert.equal(at, data('share').length);
+  return rows;
+}
+
+test('the share of attention that was read, and the rows of heads that are named, are those of an attention over everything', async () => {
   const method = methods.quest({ page: 4, read: 16, exactLayers: 0 });
-  const { run } = await recorded(method);
+  const all0 = Array.from({ length: model.config.queryHeads }, (_, queryHead) => ({ layer: 0, queryHead }));
+  const { run } = await recorded(method, all0);
+  const rows = denseRows(columnsOf(run.snapshot()));
   const ids = [...tinyIds.slice(0, 70), ...run.ids];
   const last = ids.length - 2;
   const { sequence } = await walk(model, method, { prompt: 70, chunk: 16, steps: 0 });
@@ -118,13 +141,42 @@ test('the share of attention that was read is that of an attention over everythi
     const positions = [...seen[0]!.read[Math.floor(head / group)]!, last];
     const share = positions.reduce((sum, p) => sum + row[p]!, 0);
     assert.ok(Math.abs(share - mass[head]!) < 1e-4, `head ${head}: ${mass[head]} recorded, ${share} of all`);
+    const own = rows.get(`${run.ids.length - 1} 0 ${head}`)!;
+    assert.equal(own.length, row.length);
+    own.forEach((value, p) => {
+      assert.ok(Math.abs(value - row[p]!) < 1e-5, `head ${head}, token ${p}: ${value} recorded, ${row[p]} of all`);
+    });
   }
+});
+
+test('heads that are named have a row for each step, which sums to 1 and holds as much as was read', async () => {
+  const method = methods.quest({ page: 4, read: 16, exactLayers: 1 });
+  const heads = [
+    { layer: 0, queryHead: 1 },
+    { layer: 1, queryHead: 0 },
+  ];
+  const { run } = await recorded(method, heads);
+  const columns = columnsOf(run.snapshot());
+  const rows = denseRows(columns);
+  const steps = [...columns['step.index']!.data];
+  assert.equal(rows.size, steps.length * heads.length);
+  const { layers, queryHeads } = model.config;
+  for (const [i, step] of steps.entries())
+    for (const { layer, queryHead } of heads) {
+      const row = rows.get(`${step} ${layer} ${queryHead}`)!;
+      assert.equal(row.length, columns['step.seen']!.data[i]);
+      assert.ok(Math.abs(row.reduce((a, b) => a + b, 0) - 1) < 1e-4);
+      const mass = columns['fetch.mass']!.data[(i * layers + layer) * queryHeads + queryHead]!;
+      assert.ok(layer === 0 ? mass === 1 : step === 0 || mass < 1, `layer ${layer} keeps ${mass} in step ${step}`);
+    }
+  const { run: unnamed } = await recorded(method);
+  assert.equal(columnsOf(unnamed.snapshot())['dense.step']?.data.length ?? 0, 0, 'nobody asked for rows');
 });
 
 test('a method that reads everything from one tier records nothing of the kind', async () => {
   const { run } = await recorded(methods.h2o({ entries: 12 }));
   assert.deepEqual(
-    Object.keys(columnsOf(run.snapshot())).filter((c) => /^(fetch|page|move|tier)\./.test(c)),
+    Object.keys(columnsOf(run.snapshot())).filter((c) => /^(fetch|page|move|tier|dense)\./.test(c)),
     [],
   );
 });

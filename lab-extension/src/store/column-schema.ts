@@ -38,8 +38,9 @@ const mostAmount = 2 ** 50;
 /** What the numbers of a column count, by the ends of its name. */
 const meanings: readonly [RegExp, Meaning][] = [
   [/^step\.index$|\.step$|^page\.lastRead$/, 'step'],
-  [/\.position$|^event\.into$|^heavy\.topPosition$|^step\.seen$|^(node|page)\.(from|to)$/, 'position'],
-  [/^(event|move)\.layer$/, 'layer'],
+  [/\.position$|^event\.into$|^heavy\.topPosition$|^step\.seen$|^dense\.tokens$|^(node|page)\.(from|to)$/, 'position'],
+  [/^(event|move|dense)\.layer$/, 'layer'],
+  [/^dense\.queryHead$/, 'queryHead'],
   [/^(event|move)\.kvHead$/, 'kvHead'],
   [/^event\.kind$/, 'kind'],
   [/^event\.part$/, 'part'],
@@ -58,6 +59,7 @@ type Meaning =
   | 'position'
   | 'layer'
   | 'kvHead'
+  | 'queryHead'
   | 'kind'
   | 'part'
   | 'zone'
@@ -102,6 +104,7 @@ export function checkColumns({ info, step, texts }: SnapshotHeader, columns: Col
     position: positions,
     layer: info.model.layers - 1,
     kvHead: info.model.kvHeads - 1,
+    queryHead: info.model.queryHeads - 1,
     kind: eventKinds.length - 1,
     part: eventParts.length - 1,
     zone: info.zones.length - 1,

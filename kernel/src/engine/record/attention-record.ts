@@ -118,7 +118,7 @@ export function recordAttention(
       }
       const watched = record.watched;
       if (watched?.layer === layer && watched.queryHead === h * G + member)
-        watched.row = wholeRows(view, watched.queryHead)[Q - 1]!;
+        watched.row = wholeRow(view, watched.queryHead, Q - 1);
     }
   }
 }
@@ -172,20 +172,23 @@ function newestRow(
 }
 
 /** The rows of one query head in a step, one for each new query, by absolute position. */
-export function wholeRows({ cache, form, attention, position }: LayerView, queryHead: number): Float32Array[] {
+export function wholeRows(view: LayerView, queryHead: number): Float32Array[] {
+  return Array.from(view.position, (_, q) => wholeRow(view, queryHead, q));
+}
+
+/** The row of one new query of a head, by absolute position. */
+export function wholeRow({ cache, form, attention, position }: LayerView, queryHead: number, q: number): Float32Array {
   const kvHead = Math.floor(queryHead / form.group);
   const table = cache.tables[kvHead]!;
   const Q = position.length;
   const { start, fresh, count: C } = columnsOf(cache, form, kvHead, Q);
   const first = form.apart ? queryHead % form.group : queryHead;
-  return Array.from({ length: Q }, (_, q) => {
-    const row = attention[form.apart ? kvHead : 0]!.subarray((first * Q + q) * C, (first * Q + q + 1) * C);
-    const out = new Float32Array(position[q]! + 1);
-    for (let e = 0; e < table.count; e++)
-      out[table.position[e]!] = row[start[table.store.keys[e]!]! + table.slot.keys[e]!]!;
-    for (let k = 0; k <= q; k++) out[position[k]!] = row[fresh + k]!;
-    return out;
-  });
+  const row = attention[form.apart ? kvHead : 0]!.subarray((first * Q + q) * C, (first * Q + q + 1) * C);
+  const out = new Float32Array(position[q]! + 1);
+  for (let e = 0; e < table.count; e++)
+    out[table.position[e]!] = row[start[table.store.keys[e]!]! + table.slot.keys[e]!]!;
+  for (let k = 0; k <= q; k++) out[position[k]!] = row[fresh + k]!;
+  return out;
 }
 
 /** Attention received by each token [L, Hkv, T], summed over queries and over the query heads of a group. */

@@ -194,6 +194,16 @@ export const readColumns = {
   /** What the page was worth to the query. Scales differ between methods. */
   'fetch.score': { lane: 'log', type: 'f32', shape: 'F' },
 
+  // The attention over all that is held, one row for each step and head that `record` names or a panel watches, as far as it
+  // can be measured (rows that lie in a file are not read for it). R rows, V shares of all of them.
+  'dense.step': { lane: 'log', type: 'u32', shape: 'R' },
+  'dense.layer': { lane: 'log', type: 'u8', shape: 'R' },
+  'dense.queryHead': { lane: 'log', type: 'u8', shape: 'R' },
+  /** Tokens of the row: as many of the next rows of `dense.share`, by absolute position; 0 where a token is not held. */
+  'dense.tokens': { lane: 'log', type: 'u32', shape: 'R' },
+  /** What the newest query gives to each token, or would give to one that was not read. A row sums to 1. */
+  'dense.share': { lane: 'log', type: 'f32', shape: 'V' },
+
   // Pages as they are after the newest step.
   /** Positions of the first token of each page and of the one after its last. */
   'page.from': { lane: 'state', type: 'u32', shape: 'P' },

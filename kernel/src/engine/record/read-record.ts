@@ -7,6 +7,7 @@ import type { Ledger } from '../cache/ledger.ts';
 import { estimatedMs } from '../cache/traffic.ts';
 import { readRow } from '../keep/score.ts';
 import type { LayerView, Sequence } from '../run/sequence.ts';
+import { wholeRow } from './attention-record.ts';
 import { type Columns, links, type ReadColumn, tiers } from './frame.ts';
 
 /** The newest read of one KV head. */
@@ -22,6 +23,8 @@ export interface ReadRecord {
   reads: HeadRead[][];
   /** [L, Hq], NaN where it was not measured. */
   mass: Float32Array;
+  /** Attention over all that is held, by absolute position: rows of this step, in the order of the heads. */
+  dense: { layer: number; queryHead: number; row: Float32Array }[];
   /** Newest score of each page by segment, [L][Hkv]. */
   scores: Map<number, number>[][];
   /** Tier of each page as it was last told, by segment, [L][Hkv]. */
@@ -42,13 +45,20 @@ export function createReadRecord(layers: number, queryHeads: number, kvHeads: nu
   return {
     reads: each(() => ({ pages: [], scores: [], entries: 0, held: 0 })),
     mass: new Float32Array(layers * queryHeads).fill(Number.NaN),
+    dense: [],
     scores: each(() => new Map()),
     told: each(() => new Map()),
   };
 }
 
-/** Notes what a layer read in this call; later calls of a step replace earlier ones. */
-export function recordRead(record: ReadRecord, view: LayerView, sequence: Sequence): void {
+/** Notes what a layer read in this call; later calls of a step replace earlier ones. Heads that are `wanted` keep the row of
+ *  their attention over all that is held. */
+export function recordRead(
+  record: ReadRecord,
+  view: LayerView,
+  sequence: Sequence,
+  wanted: (queryHead: number) => boolean,
+): void {
   const { layer, cache, whole, read, form } = view;
   for (const [h, table] of whole.tables.entries()) {
     const [entries, held] = [cache.tables[h]!.count, table.count];
@@ -72,20 +82,25 @@ export function recordRead(record: ReadRecord, view: LayerView, sequence: Sequen
   const cost = sequence.ids.length * queryHeads * headSize;
   const every = Math.ceil(layers / Math.max(1, Math.floor(mostProducts / Math.max(1, cost))));
   const measured = (sequence.step + layer) % every === 0;
+  record.dense = record.dense.filter((own) => own.layer !== layer);
   for (let head = 0; head < queryHeads; head++) {
     const kvHead = Math.floor(head / form.group);
     const { entries, held } = record.reads[layer]![kvHead]!;
-    const share = entries === held ? 1 : measured ? massRead(view, sequence, head) : Number.NaN;
+    const row = wanted(head) ? wholeRow(view, head, view.position.length - 1) : undefined;
+    const share = entries === held ? 1 : measured || row ? massRead(view, sequence, head, row) : Number.NaN;
     record.mass[layer * queryHeads + head] = share;
+    if (row && !Number.isNaN(share)) record.dense.push({ layer, queryHead: head, row });
   }
 }
 
 /** Share of the attention over all that is held that falls on what was read, for the newest query of a head. What is not
- *  read is compared with the query's own key, whose share is known. NaN where rows lie in a file or have no fixed place. */
+ *  read is compared with the query's own key, whose share is known. A `row` of what was read becomes the row of all. NaN, and
+ *  the row of no use, where rows lie in a file or have no fixed place. */
 function massRead(
   { whole, cache, read, form, queries, keys, attention, position }: LayerView,
   { rotary }: Sequence,
   head: number,
+  row?: Float32Array,
 ): number {
   const { headSize: D, attend, zones, rotated } = whole.shape;
   const [Q, kvHead] = [position.length, Math.floor(head / form.group)];
@@ -93,8 +108,8 @@ function massRead(
   const q = queries.subarray((head * Q + Q - 1) * D, (head * Q + Q) * D);
   const { count, fresh } = columnsOf(cache, form, kvHead, Q);
   const block = attention[form.apart ? kvHead : 0]!;
-  const row = ((form.apart ? head % form.group : head) * Q + Q - 1) * count;
-  const own = block[row + fresh + Q - 1]!;
+  const from = ((form.apart ? head % form.group : head) * Q + Q - 1) * count;
+  const own = block[from + fresh + Q - 1]!;
   if (!(own > 1e-20)) return Number.NaN;
   const k = keys.subarray((kvHead * Q + Q - 1) * D, (kvHead * Q + Q) * D);
   // At equal positions the rotations of query and key cancel.
@@ -117,9 +132,15 @@ function massRead(
     const query = turned.get(table.zone.keys[e]!);
     if (!query || table.slot.keys[e]! < 0) return Number.NaN;
     readRow(whole, kvHead, 'keys', e, key);
-    missed += table.weight[e]! * Math.exp(dot(query, key) - reference);
+    const worth = table.weight[e]! * Math.exp(dot(query, key) - reference);
+    if (row) row[table.position[e]!] = worth;
+    missed += worth;
   }
-  return 1 / (1 + missed);
+  const share = 1 / (1 + missed);
+  row?.forEach((worth, position) => {
+    row[position] = worth * share;
+  });
+  return share;
 }
 
 function dot(a: Float32Array, b: Float32Array): number {
@@ -142,6 +163,14 @@ export function closeReadStep(record: ReadRecord, sequence: Sequence, ledger: Le
       log('fetch.page').push(page);
       log('fetch.score').push(scores[i]!);
     }
+  for (const { layer, queryHead, row } of record.dense) {
+    log('dense.step').push(Math.max(0, sequence.step));
+    log('dense.layer').push(layer);
+    log('dense.queryHead').push(queryHead);
+    log('dense.tokens').push(row.length);
+    for (const share of row) log('dense.share').push(share);
+  }
+  record.dense = [];
   eachPage(sequence, (layer, kvHead, page, tier) => {
     const told = record.told[layer]![kvHead]!;
     const before = told.get(page) ?? nowhere;

@@ -232,7 +232,12 @@ export function createRecorder(
       growAttentionRecord(attention, view.position[view.position.length - 1]! + 1);
       recordAttention(attention, view, heads, info.sinkCount);
       recordOutputError(quantization, view, sequence.rotary, queryHeads);
-      if (reading) recordRead(read, view, sequence);
+      if (reading)
+        recordRead(read, view, sequence, (head) => {
+          const { watched } = attention;
+          const isWatched = watched?.layer === view.layer && watched.queryHead === head;
+          return isWatched || keptRows.has(view.layer * 65536 + head);
+        });
       for (let head = 0; keptRows.size && head < queryHeads; head++)
         keptRows.get(view.layer * 65536 + head)?.push(...wholeRows(view, head));
     },

@@ -28,6 +28,7 @@ const cuts: readonly Cut[] = [
   { says: 'scores and ranks of evictions', drops: /^event\.(score|rank|into)$/ },
   { says: 'scores of heavy hitters', drops: /^heavy\.score$/ },
   { says: 'zones of the entries at the end', drops: /^entry\./ },
+  { says: 'attention to what was not read', drops: /^dense\./ },
   // Rows of single pages belong to rows of steps: all of them stay, or none.
   { says: 'pages read in each step', drops: /^(fetch|move|page)\./ },
   halfTheSteps,
