@@ -15,6 +15,7 @@ export { type Attend, type Mixed, type Read, rows } from './attend/rows.ts';
 export { elementTraffic, tiled } from './attend/tiled.ts';
 export { unifiedMax } from './attend/unified-max.ts';
 export { methods, operators } from './catalogue.ts';
+export type { NamedOptions } from './change.ts';
 export { meanEntry, type Synthetic } from './compensate/mean-entry.ts';
 export { type Merging, mergeSimilar } from './compensate/merge-similar.ts';
 export { type Cost, perElement } from './cost.ts';

@@ -3,6 +3,7 @@ import type { Allocation } from './allocate/allocation.ts';
 import { type Budget, checkBudget } from './allocate/amount.ts';
 import { refuseTilesApart } from './attend/aligned.ts';
 import type { Attend } from './attend/rows.ts';
+import { changeableOptions, type NamedOptions, withChanges } from './change.ts';
 import type { Encoding } from './encode/encoding.ts';
 import { exact } from './encode/exact.ts';
 import { refuseJointByHead } from './encode/joint.ts';
@@ -53,6 +54,8 @@ export interface About<O> {
   departures?: readonly string[];
   /** Options that a total budget (`keep`, `entries`, `bytes`) takes the place of. */
   total?: readonly (keyof O & string)[];
+  /** Further options that are amounts of zones: these, `total` and the budgets may change while a run writes. */
+  amounts?: readonly (keyof O & string)[];
   profiles?: Profiles<O>;
 }
 
@@ -74,6 +77,10 @@ export interface Method {
   /** Where a zone lives, and what is read of it. */
   placeOf(zone: string): Place;
   fetchOf(zone: string): Fetch;
+  /** Names of the options that may change while a run writes. */
+  readonly changeable: readonly string[];
+  /** The same method with other amounts; refuses an option that may not change and a value that cannot be meant. */
+  change(options: NamedOptions): Method;
   /** The eight slots for the picture. */
   readonly slots: readonly { slot: Slot; text: string; neutral: boolean }[];
 }
@@ -118,7 +125,10 @@ export function method<O extends object>(
       throw new RangeError(
         `${name}: it evicts nothing, so ${Object.keys(named).join(', ')} sets no budget; leave it out`,
       );
-    return assemble(name, options, given, declaration, about);
+    const changeable = changeableOptions(declaration, about);
+    const change = (changes: NamedOptions) =>
+      make(withChanges(name, named, changes, changeable) as Partial<O> & Budget);
+    return assemble(name, options, given, declaration, about, { changeable, change });
   };
   return Object.assign(make, { methodName: name, defaults, about });
 }
@@ -129,6 +139,7 @@ function assemble<O>(
   given: object,
   declaration: Declaration,
   about: About<O>,
+  changes: Pick<Method, 'changeable' | 'change'>,
 ): Method {
   const { encode, phases = [] } = declaration;
   const selections = [declaration, ...phases].flatMap(({ select }) => (select ? [select] : []));
@@ -172,6 +183,7 @@ function assemble<O>(
     placeOf,
     fetchOf,
     slots: slots.map((slot) => ({ slot, ...text(slot) })),
+    ...changes,
   };
   const due = (own: Declaration): Method => ({
     ...whole,

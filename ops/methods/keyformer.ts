@@ -34,5 +34,6 @@ export const keyformer = method(
     checked: "authors' code",
     departures: ['a generated token may become a key token (in one variant of the code none can)'],
     total: ['kept'],
+    amounts: ['recent'],
   },
 );

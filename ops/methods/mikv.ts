@@ -30,5 +30,10 @@ export const mikv = method(
       attend: rows(),
     };
   },
-  { paper: 'arXiv:2402.18096', checked: "a page that restates the paper's formulas", total: ['heavy'] },
+  {
+    paper: 'arXiv:2402.18096',
+    checked: "a page that restates the paper's formulas",
+    total: ['heavy'],
+    amounts: ['recent'],
+  },
 );

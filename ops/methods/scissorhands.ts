@@ -31,5 +31,6 @@ export const scissorhands = method(
     checked: 'the paper as others restate it',
     departures: ['the history is kept as two halves', 'equal budgets for all layers'],
     total: ['target'],
+    amounts: ['recent'],
   },
 );

@@ -33,5 +33,6 @@ export const sirLLM = method(
     checked: "authors' code",
     departures: ['the surprise of a token is its own (the code is one token off)'],
     total: ['heavy'],
+    amounts: ['recent'],
   },
 );

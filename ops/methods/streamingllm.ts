@@ -30,6 +30,7 @@ export const streamingLLM = method(
     paper: 'arXiv:2309.17453',
     checked: "authors' code; kvpress 0.5.5, entry by entry",
     total: ['recent'],
+    amounts: ['sinks'],
     profiles: { kvpress: { ...onceAsKvpress, positions: 'absolute' } },
   },
 );
