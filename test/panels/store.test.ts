@@ -124,6 +124,15 @@ test('a snapshot replaces what was known of its run, and a run that a gone kerne
   assert.equal(shownRun(store)!.texts.length, run.info.promptLength);
 });
 
+test('a snapshot that replaces a run of as many frames is a newer version, so that it is drawn', () => {
+  const frames = [...recordedRun(small)];
+  const { store, run } = storeOf([frames[0]!]);
+  const { header, buffer } = frames.reduce(mergeFrames);
+  receiveFrame(store, { ...header, snapshot: true }, buffer);
+  assert.equal(shownRun(store)!.step, 40);
+  assert.notEqual(shownRun(store)!.version, run.version);
+});
+
 test('runs of the kernel before are kept until the next one is gone too, and the one that is shown stays', () => {
   const store = createStore();
   const named = (run: string) => {

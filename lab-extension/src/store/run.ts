@@ -23,9 +23,12 @@ export interface Run {
   survival: Survival;
   /** Frames that the kernel merged because this page was late. */
   merged: number;
-  /** Counts the frames that were applied. */
+  /** Number of the newest frame that was applied. Frames of all runs are counted together, so that a snapshot is never
+   *  taken for the picture that it replaces. */
   version: number;
 }
+
+let applied = 0;
 
 /** Starts a run from a frame that carries its `info`. */
 export function runOf(header: FrameHeader, buffer: ArrayBuffer | DataView): Run {
@@ -59,7 +62,8 @@ export function extendRun(run: Run, header: FrameHeader, buffer: ArrayBuffer | D
   run.state = header.state;
   run.message = header.message ?? '';
   run.merged += header.merged;
-  run.version += 1;
+  applied += 1;
+  run.version = applied;
   // A comparison has no cache of its own: its lanes are runs, and it says itself what they hold.
   if (!run.info.comparison) advanceSurvival(run);
 }
