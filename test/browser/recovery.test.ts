@@ -89,10 +89,14 @@ const allSay = (page: Page, words: RegExp) =>
     () => `not every panel says ${words}`,
   ).catch(async (error: Error) => assert.fail(`${error.message}: ${JSON.stringify(await subtitles(page))}`));
 const away = /kernel restarts|kernel died|connection lost|earlier kernel|no kernel/;
+/** JupyterLab itself waits up to 30 s before it asks for a lost server again. */
 const noneAway = (page: Page) =>
   until(
-    async () => !(await subtitles(page)).some((one) => away.test(one)),
-    30_000,
+    async () => {
+      const said = await subtitles(page);
+      return said.length > 0 && !said.some((one) => away.test(one));
+    },
+    90_000,
     () => 'a panel still says that its picture is old',
   ).catch(async (error: Error) => assert.fail(`${error.message}: ${JSON.stringify(await subtitles(page))}`));
 
