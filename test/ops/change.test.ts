@@ -45,7 +45,7 @@ test('methods that evict while they write can change; those that act once, store
   for (const name of ['h2o', 'streamingLLM', 'tova', 'd2o', 'sirLLM', 'keyDiff']) assert.ok(can.includes(name), name);
   for (const name of ['full', 'snapKV', 'kivi', 'quest', 'gemFilter', 'duoAttention', 'infLLM', 'timTree'])
     assert.ok(!can.includes(name), name);
-  assert.deepEqual(methods.h2o({ when: 'prompt' }).changeable, []);
+  assert.deepEqual(methods.h2o({ when: ['prompt'] }).changeable, []);
   assert.ok(methods.snapKV({ when: ['prompt', 'step'] }).changeable.includes('entries'));
 });
 

@@ -37,6 +37,7 @@ const mostAmount = 2 ** 50;
 
 /** What the numbers of a column count, by the ends of its name. */
 const meanings: readonly [RegExp, Meaning][] = [
+  [/^change\.step$/, 'nextStep'],
   [/^step\.index$|\.step$|^page\.lastRead$/, 'step'],
   [/\.position$|^event\.into$|^heavy\.topPosition$|^step\.seen$|^dense\.tokens$|^(node|page)\.(from|to)$/, 'position'],
   [/^(event|move|dense)\.layer$/, 'layer'],
@@ -56,6 +57,7 @@ const meanings: readonly [RegExp, Meaning][] = [
 ];
 type Meaning =
   | 'step'
+  | 'nextStep'
   | 'position'
   | 'layer'
   | 'kvHead'
@@ -101,6 +103,8 @@ export function checkColumns({ info, step, texts }: SnapshotHeader, columns: Col
   const rows = (name: string) => columns[name]?.shape[0] ?? 0;
   const most: Record<Meaning, number> = {
     step,
+    // What was changed behind the last step holds from the one that would have followed.
+    nextStep: step + 1,
     position: positions,
     layer: info.model.layers - 1,
     kvHead: info.model.kvHeads - 1,

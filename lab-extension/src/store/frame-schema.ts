@@ -39,6 +39,7 @@ const method: Made<RunInfo['method']> = {
   paper: line,
   call: optional(text(2000, plainCall)),
   options: optional(table(/^\w{1,64}$/, either(either(finite, yesOrNo), line), 64)),
+  changeable: optional(list(text(64, /^\w+$/), 64)),
   slots: list(object(slot), 8),
   quantizes: yesOrNo,
   departures: list(line, 64),

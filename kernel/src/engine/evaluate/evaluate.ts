@@ -2,8 +2,8 @@
 import { methods as library, type Method } from '@kvlab/ops';
 import { fittedFor } from '../fit/fitted.ts';
 import type { Model } from '../model/load.ts';
+import { bytesOf } from '../run/bytes.ts';
 import { beforePrompt } from '../run/pass.ts';
-import { bytesOf } from '../run/run.ts';
 import { divergence, logSumExp, mostLikely } from '../run/sampler.ts';
 import { createSequence, feedPrompt, feedToken } from '../run/sequence.ts';
 import { type Task, type TaskName, taskNames, taskOf } from './tasks.ts';

@@ -28,6 +28,8 @@ export interface KeepMoment {
   seed: number;
   /** Bytes that are held, as a share of the full cache at the longest text that the model can read. */
   pressure?: number;
+  /** Amounts that had settled were changed: they are reckoned once more. */
+  amountsChanged?: boolean;
   /** Segments of the text so far, for methods that cut it. */
   segments?: readonly Segment[];
   /** What operators remember of a layer, no entry of it in particular. */
@@ -73,8 +75,10 @@ export function allocateBudget(
 function checkScores(score: Bound, layers: readonly CacheLayer[]): void {
   for (const [l, { tables }] of layers.entries())
     for (const [h, table] of tables.entries()) {
-      const odd = columnOf(table).findIndex(Number.isNaN);
-      if (odd >= 0) checkScore(score, Number.NaN, l, h, table.position[odd]!);
+      const column = table.columns.get('score');
+      if (!column) continue;
+      for (let e = 0; e < table.count; e++)
+        if (Number.isNaN(column[e])) checkScore(score, Number.NaN, l, h, table.position[e]!);
     }
 }
 
@@ -134,7 +138,7 @@ export async function keepPass(
   const { select, allocate, score, compensate } = method.declaration;
   for (const [l, layer] of layers.entries()) await scoreHeld(score, layer, l, now.facts, now);
   if (select.keys.some(({ rule }) => rule.needsScore)) checkScores(score, layers);
-  const settled = allocate.settles && now.seen > now.promptLength;
+  const settled = allocate.settles && now.seen > now.promptLength && !now.amountsChanged;
   const amounts = allocate.reads && !settled ? allocateNow(method, layers, allocated, now) : allocated;
   const moves = new Map<string, Move[]>();
   const leaving: Leaving[] = [];

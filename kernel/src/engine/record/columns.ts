@@ -51,6 +51,12 @@ export const columnCatalogue = {
   /** Rank by score among the entries of its head, 0 = highest; -1 where there is no score. */
   'event.rank': { lane: 'log', type: 'i32', shape: 'E' },
 
+  // One row per change of the method's amounts that was asked for while the run went on.
+  /** The first step with the new amounts. */
+  'change.step': { lane: 'log', type: 'u32', shape: 'C' },
+  /** UTF-8, for each change a `RunChange` without its step in JSON, closed by a zero byte. */
+  'change.said': { lane: 'log', type: 'u8', shape: 'letters' },
+
   // Bytes in live buffers after each step; `held` is the sum over its last two axes.
   'bytes.held': { lane: 'log', type: 'f64', shape: 'S Z 5' },
   /** What the paper's formula says, at 16 bits for exact rows. */

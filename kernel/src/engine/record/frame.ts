@@ -77,6 +77,8 @@ export interface RunInfo {
     call?: string;
     /** Options in force. */
     options?: Readonly<Record<string, string | number | boolean>>;
+    /** Names of the options that may change while the run goes on. */
+    changeable?: readonly string[];
     /** The eight slots in order; neutral ones are drawn faint. */
     slots: readonly {
       slot: SlotName;
@@ -166,6 +168,8 @@ export type PanelMessage =
   | { type: 'hide' }
   | { type: 'resume' }
   | { type: 'control'; run: string; action: 'pause' | 'step' | 'continue' | 'stop' }
+  /** Other amounts for the method of a run that goes on, from its next step. */
+  | { type: 'control'; run: string; action: 'change'; options: RunChange['options'] }
   /** What the user points at, for `lab.selection()`. */
   | { type: 'selection'; selection: Selection }
   /** Which methods are there, and which options do they take? Answered while a cell runs, too. */
@@ -203,6 +207,15 @@ export interface FormField {
   unit: string;
   note: string;
   choices?: readonly string[];
+}
+
+/** A change of the method's amounts while a run went on, as `change.said` tells it in JSON. */
+export interface RunChange {
+  /** The first step with these amounts. */
+  step: number;
+  options: Readonly<Record<string, number | string | boolean | undefined>>;
+  /** Why the run refused it, in words; missing where it was made. */
+  refused?: string;
 }
 
 /** One object shared by all panels. */

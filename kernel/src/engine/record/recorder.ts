@@ -25,6 +25,7 @@ import {
   type GraphColumn,
   graphColumns,
   type ReadColumn,
+  type RunChange,
   type RunInfo,
   readColumns,
   type TokenText,
@@ -55,6 +56,8 @@ export interface Recorder extends StepObserver {
   tokens(ids: readonly number[], step: number, logProbs: readonly number[], entropies: readonly number[]): void;
   /** Closes a step: bytes, scalars. */
   step(milliseconds: number): void;
+  /** Notes other amounts, or why they were refused. */
+  change(change: RunChange): void;
   /** Watches a head: its newest attention row goes with the next frames. */
   watch(layer: number, queryHead: number): void;
   /** Whole attention rows of a head that was named at the start, one for each query; undefined for others. */
@@ -269,6 +272,11 @@ export function createRecorder(
       column('attention.entropy').pushRow(attention.entropy);
       if (reading) closeReadStep(read, sequence, ledger, column);
       if (graph) recordGraph(graph, sequence, column);
+    },
+    change({ step, ...said }) {
+      column('change.step').push(step);
+      for (const byte of new TextEncoder().encode(JSON.stringify(said))) column('change.said').push(byte);
+      column('change.said').push(0);
     },
     watch(layer, queryHead) {
       attention.watched = { layer, queryHead, row: new Float32Array(0) };

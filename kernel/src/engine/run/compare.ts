@@ -6,12 +6,13 @@ import type { Model } from '../model/load.ts';
 import { type ComparisonRecord, createComparisonRecord } from '../record/comparison-record.ts';
 import type { Frame } from '../record/frame.ts';
 import { createRecorder, type Recorder } from '../record/recorder.ts';
+import { bytesOf, type RunBytes } from './bytes.ts';
 import { type Free, writeFreely } from './free.ts';
 import { runInfo, titleOf } from './info.ts';
 import { feedLane, type Lane } from './lane.ts';
 import { beforePrompt } from './pass.ts';
 import { type Prompt, promptIds } from './prompt.ts';
-import { bytesOf, type RunBytes, type Stage } from './run.ts';
+import type { Stage } from './run.ts';
 import { checkSampler, divergence, logSumExp, mostLikely, randomStream, type Sampler, sample } from './sampler.ts';
 import { createSequence, feedPrompt, forkSequence } from './sequence.ts';
 

@@ -51,7 +51,7 @@ export async function keepNow(
   segments: readonly Segment[],
   observer?: Observer,
 ): Promise<void> {
-  const { step, ids, promptLength, seed, operate, tails, nll, turns, turn } = sequence;
+  const { step, ids, promptLength, seed, operate, tails, nll, turns, turn, amountsChanged } = sequence;
   const { layers, group, kvHeads, headSize, context, ropeFrequencies } = sequence.model.config;
   const facts = {
     operate,
@@ -63,10 +63,12 @@ export async function keepNow(
   };
   const pressure = heldBytes(sequence.layers) / fullBytes(context, layers, kvHeads, headSize);
   const registers = (layer: number) => sequence.registers[layer]!;
-  const now = { step, seen: ids.length, promptLength, seed, facts, pressure, segments, registers };
+  const now = { step, seen: ids.length, promptLength, seed, facts, pressure, segments, registers, amountsChanged };
   if (writing && recalledRows(line))
     for (const [l, layer] of sequence.layers.entries())
       await scoreByRecall(line, layer, l, facts, sequence.rotary, now);
   const amounts = await keepPass(line, sequence.layers, allocated, now, sequence.encoder, observer);
-  if (line.declaration.allocate.settles && line === sequence.method) sequence.allocated = amounts;
+  if (line !== sequence.method) return;
+  sequence.amountsChanged = false;
+  if (line.declaration.allocate.settles) sequence.allocated = amounts;
 }

@@ -1,7 +1,8 @@
 /** Free comparison: each method writes on by itself, with the same seed and sampler, and we see where it leaves the full cache. */
 import type { ComparisonRecord } from '../record/comparison-record.ts';
+import { bytesOf, type RunBytes } from './bytes.ts';
 import { feedLane, type Lane } from './lane.ts';
-import { bytesOf, type RunBytes, type Stage } from './run.ts';
+import type { Stage } from './run.ts';
 import { logSumExp, randomStream, type Sampler, sample } from './sampler.ts';
 
 export interface Free {

@@ -39,6 +39,7 @@ export function runInfo(
         (zone) => !method.encodingOf(zone, 'keys').exact || !method.encodingOf(zone, 'values').exact,
       ),
       departures: method.departures,
+      ...(method.changeable.length ? { changeable: method.changeable } : {}),
     },
     zones: method.zones,
     promptLength,

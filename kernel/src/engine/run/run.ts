@@ -1,28 +1,18 @@
 /** A run: a prompt and the text that the model writes after it, on the cache of one method. */
 
-import { type Method, methods } from '@kvlab/ops';
+import { type Method, methods, type NamedOptions } from '@kvlab/ops';
 import type { Measured } from '../attend/taken.ts';
-import { keptPositions } from '../cache/layer.ts';
-import { fullBytes, readLedger } from '../cache/ledger.ts';
-import { estimatedMs, type LinkModel, linkModels } from '../cache/traffic.ts';
+import { type LinkModel, linkModels } from '../cache/traffic.ts';
 import { fittedFor } from '../fit/fitted.ts';
 import type { Model } from '../model/load.ts';
-import {
-  byteParts,
-  type Frame,
-  type FrameHeader,
-  type Link,
-  links,
-  type PanelMessage,
-  type Tier,
-  tiers,
-} from '../record/frame.ts';
+import type { Frame, FrameHeader, Link, PanelMessage } from '../record/frame.ts';
 import { createRecorder, type Recorder } from '../record/recorder.ts';
+import { bytesOf, keptBy, type RunBytes } from './bytes.ts';
+import { type Change, changeRun, checkChanges } from './change.ts';
 import { runControl } from './control.ts';
 import { runInfo, titleOf } from './info.ts';
 import { beforePrompt } from './pass.ts';
 import { type Prompt, promptIds } from './prompt.ts';
-import { movedSoFar } from './reads.ts';
 import { checkSampler, entropyOf, logSumExp, randomStream, type Sampler, sample } from './sampler.ts';
 import { createSequence, feedPrompt, feedToken, forkSequence, type Sequence } from './sequence.ts';
 import { textStream } from './text.ts';
@@ -55,6 +45,8 @@ export interface GenerateOptions {
   chunk?: number;
   /** What is said of the links between tiers, from which `estimatedMoveMs` follows. */
   links?: Partial<Record<Link, Partial<LinkModel>>>;
+  /** Amounts of the method that change while it writes, each from its step on; the first token is step 1. */
+  changes?: readonly Change[];
   /** Name of the run in the lab's header. */
   title?: string;
   onToken?: (token: TokenEvent) => void;
@@ -63,20 +55,6 @@ export interface GenerateOptions {
   /** Called while the prompt is read. */
   onPrompt?: (fed: number, of: number) => void;
   signal?: AbortSignal;
-}
-export interface RunBytes {
-  held: Record<(typeof byteParts)[number] | 'total', number>;
-  claimed: number;
-  full: number;
-  peak: number;
-  workspace: number;
-  /** Where it lies. Device and host together are what is held; what lies in a file comes on top. */
-  tiers: Record<Tier, number>;
-  /** Bytes that went over each link so far, and what that would take by the run's model of links. */
-  moved: Record<Link, number>;
-  estimatedMoveMs: number;
-  /** What a pager has committed; NaN where the method has none. */
-  committed: number;
 }
 export interface Run {
   readonly id: string;
@@ -102,6 +80,8 @@ export interface Run {
   snapshot(): Frame;
   /** Attention rows of a head named in `record`: one for each query, prompt first, by absolute position of the key. */
   attentionRows(layer: number, queryHead: number): readonly Float32Array[];
+  /** Gives the method other amounts from the next step on: `run.change({ keep: 0.1 })`, then `run.continue`. */
+  change(options: NamedOptions): void;
   /** Feeds more text on the same cache and writes on. */
   continue(more: Prompt, options?: Omit<GenerateOptions, 'method' | 'record' | 'title'>): Promise<Run>;
   /** A copy that goes on by itself. */
@@ -136,6 +116,7 @@ interface Live {
 export async function generate(model: Model, prompt: Prompt, options: GenerateOptions, stage: Stage): Promise<Run> {
   const { method = methods.full(), seed = 0, record = true } = options;
   checkOptions(options);
+  checkChanges(method, options.changes ?? []);
   const ids = promptIds(model, prompt);
   const signal = interruptionOf(options, stage);
   const fitted = await fittedFor(model, method, { signal, onProgress: options.onFit });
@@ -202,7 +183,10 @@ async function write(
   const stops = [options.stop ?? []].flat();
   const random = randomStream(seed + sequence.ids.length);
   const stream = textStream(model.tokenizer);
-  const control = runControl(live.id, stage, (layer, queryHead) => recorder?.watch(layer, queryHead));
+  const control = runControl(live.id, stage, {
+    watch: (layer, queryHead) => recorder?.watch(layer, queryHead),
+    change: (asked) => changeRun(sequence, recorder, asked),
+  });
   const publish = (state: FrameHeader['state'], message?: string): void => {
     if (recorder) stage.publish?.(recorder.frame(state, message, state !== 'running' || sequence.step === 0));
   };
@@ -215,6 +199,8 @@ async function write(
         live.ended = 'stopped';
         break;
       }
+      const now = options.changes?.find(({ step }) => step === sequence.step + 1);
+      if (now) changeRun(sequence, recorder, now.options);
       const id = sample(logits, sampler, random, sequence.ids);
       const logSum = logSumExp(logits);
       const logProb = logits[id]! - logSum;
@@ -290,11 +276,13 @@ async function readPrompt(
 
 function runOf(live: Live): Run {
   const { sequence, recorder, stage, id } = live;
-  const { model, method } = sequence;
+  const { model } = sequence;
   return {
     id,
     model,
-    method,
+    get method() {
+      return sequence.method;
+    },
     get text() {
       return model.tokenizer.decode(live.newIds.filter((t) => !model.tokenizer.ends.has(t)));
     },
@@ -324,8 +312,10 @@ function runOf(live: Live): Run {
         throw new Error(`run: rows of layer ${layer}, query head ${queryHead} were not kept; name that head in record`);
       return rows;
     },
+    change: (options) => changeRun(sequence, recorder, options),
     async continue(more, options = {}) {
       checkOptions(options);
+      checkChanges(sequence.method, options.changes ?? []);
       const { pending, newIds } = live;
       const fed = sequence.ids.length;
       const ids = [...(pending === undefined ? [] : [pending]), ...promptIds(model, more)];
@@ -354,38 +344,5 @@ function runOf(live: Live): Run {
       copy.recorder = recorder?.fork(copy.sequence, { ...recorder.info, run: copy.id, title: copy.title });
       return runOf(copy);
     },
-  };
-}
-
-/** Absolute positions that a head holds. */
-export function keptBy(sequence: Sequence, layer: number, kvHead: number): Int32Array {
-  const { layers, kvHeads } = sequence.model.config;
-  if (!(layer >= 0 && layer < layers))
-    throw new RangeError(`kept: layer is ${layer}; the model has 0 to ${layers - 1}`);
-  if (!(kvHead >= 0 && kvHead < kvHeads))
-    throw new RangeError(`kept: kvHead is ${kvHead}; the model has 0 to ${kvHeads - 1}`);
-  return keptPositions(sequence.layers[layer]!, kvHead);
-}
-
-export function bytesOf(sequence: Sequence): RunBytes {
-  const { layers, kvHeads, headSize } = sequence.model.config;
-  const ledger = readLedger(sequence.method, sequence.layers);
-  const moved = movedSoFar(sequence.reads);
-  const held = Object.fromEntries(
-    byteParts.map((part, i) => [
-      part,
-      ledger.zones.filter((_, at) => at % byteParts.length === i).reduce((a, b) => a + b, 0),
-    ]),
-  );
-  return {
-    held: { ...(held as Record<(typeof byteParts)[number], number>), total: ledger.held },
-    claimed: ledger.claimed,
-    full: fullBytes(sequence.ids.length, layers, kvHeads, headSize),
-    peak: Math.max(sequence.peakBytes, ledger.held),
-    workspace: sequence.workspaceBytes,
-    tiers: Object.fromEntries(tiers.map((tier, i) => [tier, ledger.tiers[i]!])) as Record<Tier, number>,
-    moved: Object.fromEntries(links.map((link, i) => [link, moved.bytes[i]!])) as Record<Link, number>,
-    estimatedMoveMs: estimatedMs(moved, sequence.reads.links),
-    committed: ledger.committed,
   };
 }

@@ -2,8 +2,8 @@
 import { type Method, methods } from '@kvlab/ops';
 import { fittedFor } from '../fit/fitted.ts';
 import type { Model } from '../model/load.ts';
+import { bytesOf, keptBy, type RunBytes } from './bytes.ts';
 import { beforePrompt } from './pass.ts';
-import { bytesOf, keptBy, type RunBytes } from './run.ts';
 import { logSumExp } from './sampler.ts';
 import { createSequence, feedPrompt, feedToken } from './sequence.ts';
 

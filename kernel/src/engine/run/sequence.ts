@@ -70,8 +70,9 @@ export interface Sequence {
   /** Length of the first prompt; shares are shares of it. */
   promptLength: number;
   allocated: Allocated | undefined;
-  /** The same for each further keep line of the method. */
+  /** The same for each further keep line of the method, and whether amounts changed since the last keep pass. */
   allocatedLater: readonly Allocated[];
+  amountsChanged: boolean;
   step: number;
   /** Largest sum of what one layer's run copied into the runtime, in bytes. */
   workspaceBytes: number;
@@ -141,6 +142,7 @@ export function createSequence(model: Model, method: Method, seed = 0, fitted?: 
     promptLength: 0,
     allocated: undefined,
     allocatedLater: [],
+    amountsChanged: false,
     step: -1,
     workspaceBytes: 0,
     peakBytes: 0,
