@@ -54,11 +54,19 @@ export function columnsOf(layer: CacheLayer, form: Form, kvHead: number, Q: numb
 
 const f32 = (data: Float32Array, ...dims: number[]): Tensor => ({ type: 'float32', dims, data });
 const i32 = (data: Int32Array, ...dims: number[]): Tensor => ({ type: 'int32', dims, data });
-const i64 = (data: ArrayLike<number>, ...dims: number[]): Tensor => ({
-  type: 'int64',
-  dims,
-  data: BigInt64Array.from(data as number[], BigInt),
-});
+
+/** Positions of each of these heads, counted from `from`, as the 64-bit numbers [heads, n] that the runtime wants. */
+function ids(of: readonly Int32Array[], heads: readonly number[], from: number): Tensor {
+  const width = of[heads[0]!]!.length;
+  const data = new BigInt64Array(heads.length * width);
+  // Written as pairs of 32-bit words, lower first (engines run on little-endian machines): a BigInt each takes ten times as long.
+  const words = new Int32Array(data.buffer);
+  heads.forEach((h, i) => {
+    const own = of[h]!;
+    for (let s = 0; s < width; s++) words[2 * (i * width + s)] = own[s]! - from;
+  });
+  return { type: 'int64', dims: [heads.length, width], data };
+}
 
 /** Every input of the graph for one layer and step. */
 export function attendFeeds(layer: CacheLayer, form: Form, x: Queries, rotary: RotaryTable): Record<string, Tensor> {
@@ -77,34 +85,14 @@ export function attendFeeds(layer: CacheLayer, form: Form, x: Queries, rotary: R
   blocks.forEach((heads, b) => {
     const name = (n: string) => port(n, form.apart ? b : undefined);
     const n = heads.length;
-    const ids = (of: (h: number) => ArrayLike<number>) =>
-      heads.flatMap((h) => Array.from(of(h), (p) => p - placed.from));
-    feeds[name('ids.queries')] = i64(
-      ids((h) => placed.queries[h]!),
-      n,
-      Q,
-    );
-    feeds[name('ids.keys')] = i64(
-      ids((h) => placed.queries[h]!),
-      n,
-      Q,
-    );
-    if (form.keys.some((s) => s.anchored))
-      feeds[name('ids.anchored')] = i64(
-        ids((h) => placed.anchored[h]!),
-        n,
-        Q,
-      );
+    feeds[name('ids.queries')] = ids(placed.queries, heads, placed.from);
+    feeds[name('ids.keys')] = ids(placed.queries, heads, placed.from);
+    if (form.keys.some((s) => s.anchored)) feeds[name('ids.anchored')] = ids(placed.anchored, heads, placed.from);
     form.keys.forEach(({ index }, i) => {
       const store = layer.stores.keys[index]!;
       const slots = store.capacity[heads[0]!]!;
       Object.assign(feeds, codeFeeds(form, store, name(`keys.${i}`), heads));
-      if (!form.rotated)
-        feeds[name(`ids.keys.${i}`)] = i64(
-          ids((h) => placed.slots[h]![index]!),
-          n,
-          slots,
-        );
+      if (!form.rotated) feeds[name(`ids.keys.${i}`)] = ids(placed.slots[index]!, heads, placed.from);
       feeds[name(`bias.${i}`)] = form.perQuery
         ? f32(windowBias(layer, index, heads, x, G), n, G * Q, slots)
         : f32(joined(store.bias, heads, store.apart), n, 1, slots);
@@ -256,11 +244,11 @@ function scoreFeeds(
     }
     const data = new Float32Array(heads.length * C).fill(spec.pad ?? 0);
     heads.forEach((h, i) => {
-      const table = layer.tables[h]!;
-      const column = table.columns.get(kept)!;
-      for (let e = 0; e < table.count; e++)
-        data[i * C + counts[i]!.start[table.store.keys[e]!]! + table.slot.keys[e]!] = column[e]!;
-      data.fill(spec.start ?? 0, i * C + counts[i]!.fresh, (i + 1) * C);
+      const { count, columns, store, slot } = layer.tables[h]!;
+      const { start, fresh } = counts[i]!;
+      const [column, stores, slots] = [columns.get(kept)!, store.keys, slot.keys];
+      for (let e = 0; e < count; e++) data[i * C + start[stores[e]!]! + slots[e]!] = column[e]!;
+      data.fill(spec.start ?? 0, i * C + fresh, (i + 1) * C);
     });
     feeds[own('state', name)] = f32(data, heads.length, C);
   }
@@ -326,7 +314,8 @@ export function timeOrder(layer: CacheLayer, form: Form, kvHead: number, Q: numb
   return out;
 }
 
-/** Rotary positions of queries, and of stored keys that are kept unrotated; all lie in from..to-1. */
+/** Rotary positions of queries by head, and of the slots of each store by head where keys are kept unrotated; all lie in
+ *  from..to-1. */
 function place(layer: CacheLayer, form: Form, { position, windows }: Queries) {
   const Q = position.length;
   if (form.rotated) {
@@ -336,29 +325,32 @@ function place(layer: CacheLayer, form: Form, { position, windows }: Queries) {
   const { ruleOf } = layer.shape.attend;
   const queries: Int32Array[] = [];
   const anchored: Int32Array[] = [];
-  const slots: Int32Array[][] = [];
+  const stores = layer.stores.keys;
+  const slots = stores.map(({ capacity }) => Array.from(capacity, (n) => new Int32Array(n)));
   // The runtime wants a table at least as long as the longest list of positions.
-  let to = Math.max(Q, ...layer.stores.keys.map((store) => Math.max(...store.capacity)));
+  let to = Math.max(Q, ...stores.map((store) => Math.max(...store.capacity)));
   layer.tables.forEach((table, h) => {
-    const rank = new Int32Array(table.count);
-    inTimeOrder(table).forEach((e, i) => {
-      rank[e] = i;
-    });
-    const visible = (q: number) => table.count + q;
+    const { count } = table;
+    const rank = new Int32Array(count);
+    const order = inTimeOrder(table);
+    for (let i = 0; i < count; i++) rank[order[i]!] = i;
     const limit = windows ? windows.first + windows.last : Number.POSITIVE_INFINITY;
-    const visibleBefore = Int32Array.from({ length: Q }, (_, q) => Math.min(visible(q), limit));
-    const news = { position, readBefore: table.count, visibleBefore };
-    const held = { position: table.position.subarray(0, table.count), rank };
-    slots[h] = layer.stores.keys.map((store) => new Int32Array(store.capacity[h]!));
-    layer.shape.zones.forEach((zone, z) => {
+    const visibleBefore = Int32Array.from({ length: Q }, (_, q) => Math.min(count + q, limit));
+    const news = { position, readBefore: count, visibleBefore };
+    const held = { position: table.position.subarray(0, count), rank };
+    const [zone, slot] = [table.zone.keys, table.slot.keys];
+    layer.shape.zones.forEach((name, z) => {
       const index = layer.shape.storeOf.keys[z]!;
-      const store = layer.stores.keys[index]!;
-      const at = ruleOf(zone).place(held, news, store.anchored);
+      const store = stores[index]!;
+      const at = ruleOf(name).place(held, news, store.anchored);
       (store.anchored ? anchored : queries)[h] = at.queries;
-      for (let e = 0; e < table.count; e++)
-        if (table.zone.keys[e] === z) slots[h]![index]![table.slot.keys[e]!] = at.keys[e]!;
+      const own = slots[index]![h]!;
+      for (let e = 0; e < count; e++) {
+        const key = at.keys[e]!;
+        if (zone[e] === z) own[slot[e]!] = key;
+        if (key >= to) to = key + 1;
+      }
       to = Math.max(to, at.queries[Q - 1]! + 1);
-      for (let e = 0; e < table.count; e++) to = Math.max(to, at.keys[e]! + 1);
     });
     anchored[h] ??= queries[h]!;
   });

@@ -122,7 +122,19 @@ export function pickEntries(table: Table, entries: Int32Array): Table {
   return picked;
 }
 
-/** Entries in time order. */
+/** Entries in time order; entries of one position by their number. */
 export function inTimeOrder({ count, position }: Table): Int32Array {
-  return Int32Array.from({ length: count }, (_, e) => e).sort((a, b) => position[a]! - position[b]!);
+  const order = new Int32Array(count);
+  let sorted = true;
+  for (let e = 0; e < count; e++) {
+    order[e] = e;
+    if (e > 0 && position[e]! < position[e - 1]!) sorted = false;
+  }
+  if (sorted) return order;
+  // Position and number in one key: numbers sort without a callback, which takes most of the time of a step otherwise.
+  const keys = new Float64Array(count);
+  for (let e = 0; e < count; e++) keys[e] = position[e]! * count + e;
+  keys.sort();
+  for (let e = 0; e < count; e++) order[e] = keys[e]! % count;
+  return order;
 }
