@@ -3,7 +3,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { type Columns, columnCatalogue, decodeFrame, encodeFrame, type Frame } from 'kvlab/frame';
+import {
+  type Columns,
+  columnCatalogue,
+  decodeFrame,
+  encodeFrame,
+  type Frame,
+  graphColumns,
+  readColumns,
+} from 'kvlab/frame';
 import { openRun } from '../../kernel/src/engine/record/arrow.ts';
 
 /** The runs in fixtures/recorded. */
@@ -31,10 +39,8 @@ export function* framesOf({ header, buffer }: Frame, until = Number.POSITIVE_INF
         if (step === last) part[name] = column;
         continue;
       }
-      const stepOf = columns[stepColumn(name)]?.data;
       const from = starts.get(name) ?? 0;
-      let to = from;
-      while (stepOf && to < stepOf.length && stepOf[to]! <= step) to++;
+      const to = rowsUntil(columns, name, step);
       starts.set(name, to);
       const width = column.shape.slice(1).reduce((product, n) => product * n, 1);
       if (to > from || step === 0)
@@ -61,8 +67,43 @@ export function* framesOf({ header, buffer }: Frame, until = Number.POSITIVE_INF
   }
 }
 
-/** The column that says to which step a row belongs. */
-function stepColumn(name: string): string {
-  const group = (columnCatalogue as Record<string, { shape: string } | undefined>)[name]?.shape.split(' ')[0];
-  return group === 'n' ? 'token.step' : group === 'E' ? 'event.step' : 'step.index';
+/** Columns that say to which step a row belongs, by the letter of the rows. */
+const stepColumns: Readonly<Record<string, string>> = {
+  n: 'token.step',
+  S: 'step.index',
+  E: 'event.step',
+  M: 'move.step',
+  R: 'dense.step',
+  N: 'node.step',
+  K: 'link.step',
+  G: 'graph.step',
+};
+/** Columns that say how many rows each row of another kind has. */
+const countColumns: Readonly<Record<string, string>> = { F: 'fetch.pages', V: 'dense.tokens' };
+const declared: Readonly<Record<string, { shape: string } | undefined>> = {
+  ...columnCatalogue,
+  ...readColumns,
+  ...graphColumns,
+};
+
+/** Rows of a log column up to a step. */
+function rowsUntil(columns: Columns, name: string, step: number): number {
+  const letter = declared[name]!.shape.split(' ')[0]!;
+  // Labels are bytes, each label closed by a zero.
+  if (letter === 'bytes') {
+    const labels = columns[name]!.data;
+    let at = 0;
+    for (let left = rowsUntil(columns, 'node.kind', step); left > 0; at++) if (labels[at] === 0) left -= 1;
+    return at;
+  }
+  const counts = countColumns[letter];
+  if (counts) {
+    const { data, shape } = columns[counts]!;
+    const width = data.length / shape[0]!;
+    return data.subarray(0, rowsUntil(columns, counts, step) * width).reduce((a, b) => a + b, 0);
+  }
+  const steps = columns[stepColumns[letter]!]?.data ?? [];
+  let rows = 0;
+  while (rows < steps.length && steps[rows]! <= step) rows++;
+  return rows;
 }

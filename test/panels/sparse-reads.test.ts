@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeFrame } from 'kvlab/frame';
-import { themeOf } from '../../lab-extension/src/draw/theme.ts';
+import { denseHeads, pageMasses, recallCurve } from '../../lab-extension/src/panels/sparse-reads/dense.ts';
 import { describeSparse } from '../../lab-extension/src/panels/sparse-reads/describe.ts';
 import {
   cellAlways,
@@ -24,8 +24,8 @@ import { recordedSnapshot } from './replayed.ts';
 const snapshot = recordedSnapshot('quest');
 const columns = decodeFrame(snapshot.header, snapshot.buffer);
 const { layers, queryHeads, kvHeads } = snapshot.header.info!.model;
-const theme = themeOf('light', '#ffffff', 'sans-serif', 'monospace');
 const words = (said: Said) => said.caption.map((phrase) => phrase.text).join('');
+const plain = { shading: 'mask', beside: 'layers' } as const;
 const head = { layer: 12, kvHead: 1, queryHead: 4 };
 
 function quest(): Run {
@@ -70,7 +70,8 @@ test('each token of the map is read, skipped or not written yet, and what is in 
   const row = drawing.rows.at(-1)!;
   const tokens = row.seen + 5;
   const cells = rowCells(row, drawing, tokens);
-  const inPages = Array.from(drawing.pageTo).filter((to) => to <= row.seen).length * 8;
+  // The newest page was closed only after the step that wrote its last token.
+  const inPages = Array.from(drawing.pageTo).filter((to) => to < row.seen).length * 8;
   const read = 8 * row.pages!.length;
   const count = (kind: (cell: number) => boolean) => cells.filter(kind).length;
   assert.equal(
@@ -116,9 +117,71 @@ test('shares of attention are means over the decoding steps, at the step that is
   }
 });
 
+test('what a step read holds the same share by the recorded attention over everything as was measured', () => {
+  const { dense, rows } = drawing;
+  assert.ok(dense);
+  let compared = 0;
+  for (const row of rows) {
+    const shares = dense.get(row.step)!;
+    const { pages, besides } = pageMasses(row, drawing, shares);
+    const held = (row.pages ?? []).reduce((sum, { page }) => sum + pages.get(page)!, besides);
+    assert.ok(
+      Math.abs([...pages.values()].reduce((a, b) => a + b, besides) - 1) < 2e-3,
+      'all pages and the rest are all',
+    );
+    if (!row.pages) continue;
+    assert.ok(Math.abs(held - row.recall) < 2e-3, `step ${row.step}: ${held} of pages, ${row.recall} measured`);
+    compared += 1;
+  }
+  assert.ok(compared > 60);
+  assert.equal(encodeSparse(run, run.step, { ...head, queryHead: 3 })!.dense, undefined, 'nobody named that head');
+  assert.equal(encodeSparse(run, 10, head)!.dense!.size, 11, 'rows up to the step that is shown');
+});
+
+test('recall grows with the pages, ends at what was read, and no order of pages holds more than the best', () => {
+  const { byScore, best, steps } = recallCurve(drawing)!;
+  const read = drawing.rows.filter(({ pages }) => pages);
+  assert.equal(steps, read.length);
+  assert.equal(byScore.length, drawing.most + 1);
+  for (let k = 0; k <= drawing.most; k++) {
+    assert.ok(byScore[k]! <= best[k]! + 1e-9);
+    assert.ok(k === 0 || (byScore[k]! >= byScore[k - 1]! && best[k]! >= best[k - 1]!));
+  }
+  assert.equal(byScore[0], best[0]);
+  const recalls = read.map(({ recall }) => recall);
+  assert.ok(Math.abs(byScore.at(-1)! - recalls.reduce((a, b) => a + b, 0) / recalls.length) < 2e-3);
+});
+
+test('a head whose attention was not recorded is shaded by score, and the words say how to record it', () => {
+  const unnamed = encodeSparse(run, run.step, { ...head, queryHead: 3 })!;
+  assert.match(
+    words(describeSparse(run, unnamed, undefined, { shading: 'mass', beside: 'layers' })),
+    /named in record\.$/,
+  );
+  assert.doesNotMatch(words(describeSparse(run, drawing, undefined, { shading: 'mass', beside: 'layers' })), /record/);
+  assert.equal(recallCurve(unnamed), undefined);
+});
+
+test('a file has one row for each step and page: what was picked, its rank and the attention on it', () => {
+  const data = describeSparse(run, drawing, undefined, plain).data!() as Record<string, Float64Array>;
+  const last = data.step!.length - 1;
+  const row = drawing.rows.at(-1)!;
+  assert.equal(data.step![last], row.step);
+  const picked = [...data.step!.keys()].filter((i) => data.step![i] === row.step && data.picked![i] === 1);
+  assert.deepEqual(
+    picked.sort((a, b) => data.rank![a]! - data.rank![b]!).map((i) => data.page![i]),
+    row.pages!.map(({ page }) => page),
+  );
+  assert.ok(data.mass!.every((share) => share >= 0 && share <= 1));
+});
+
 test('without a selection the head that misses most is shown; a query head brings its KV head', () => {
   const shown = shownHead(run, {});
   const least = layerReads(run, run.step)[shown.layer]!.heads[shown.queryHead]!;
+  assert.ok(
+    denseHeads(run).has(shown.layer * queryHeads + shown.queryHead),
+    'of those that have their whole attention',
+  );
   for (const { heads } of layerReads(run, run.step)) for (const share of heads) assert.ok(!(share < least));
   assert.deepEqual(shownHead(run, { layer: 5, queryHead: 7 }), { layer: 5, queryHead: 7, kvHead: 2 });
   assert.deepEqual(shownHead(run, { layer: 5, kvHead: 1 }), { layer: 5, queryHead: 3, kvHead: 1 });
@@ -128,12 +191,12 @@ test('the words give the share of keys and of attention, and how often the page 
   const { keys, mean, heads } = drawing.layers[12]!;
   const share = (value: number) => `${Math.round(100 * value)} %`;
   assert.equal(
-    words(describeSparse(run, drawing, undefined, theme)),
+    words(describeSparse(run, drawing, undefined, plain)),
     `Layer 12 reads ${share(keys)} of keys and keeps ${share(mean)} of attention; head 4 keeps ${share(heads[4]!)}.`,
   );
   const read = drawing.rows.filter(({ pages }) => pages?.some(({ page }) => page === 3)).length;
-  assert.match(words(describeSparse(run, drawing, 26, theme)), new RegExp(`lies in page 3, .* read in ${read} of `));
-  const { rows } = describeSparse(run, drawing, undefined, theme).table();
+  assert.match(words(describeSparse(run, drawing, 26, plain)), new RegExp(`lies in page 3, .* read in ${read} of `));
+  const { rows } = describeSparse(run, drawing, undefined, plain).table();
   assert.equal(rows.length, layers);
   assert.deepEqual(rows[0]!.slice(0, 3), ['0', '100 %', '100 %']);
 });
@@ -144,7 +207,7 @@ test('a run that reads everything says so, and names what chooses pages', () => 
     receiveFrame(store, header, buffer);
   const full = shownRun(store)!;
   assert.equal(readsSparsely(full), false);
-  const said = describeSparse(full, undefined, undefined, theme);
+  const said = describeSparse(full, undefined, undefined, plain);
   assert.match(said.missing!.text, /reads everything that it holds in every step. Quest/);
   assert.match(said.missing!.cell!.source, /methods\.quest/);
 });

@@ -134,6 +134,25 @@ export function rampIndex(value: number): number {
   return value > 0 ? Math.min(255, Math.round(value * 255)) : 0;
 }
 
+const veiledRamps = new WeakMap<Uint32Array, Uint32Array>();
+
+/** The ramp under a veil of paper, at 45 % of its strength: amounts that a method did not look at. */
+export function veiledRamp(theme: Theme): Uint32Array {
+  const known = veiledRamps.get(theme.ramp);
+  if (known) return known;
+  const paper = rgb(theme.paper);
+  const veiled = theme.ramp.map((word) => {
+    const [r, g, b] = paper.map((from, i) => Math.round(from + (((word >> (8 * i)) & 255) - from) * 0.45)) as [
+      number,
+      number,
+      number,
+    ];
+    return packed(r, g, b);
+  });
+  veiledRamps.set(theme.ramp, veiled);
+  return veiled;
+}
+
 /** Text colour that can be read on a colour of the ramp: ink, paper or black, whichever stands out most. */
 export function inkOnRamp(theme: Theme, index: number): string {
   const word = theme.ramp[index]!;

@@ -1,6 +1,7 @@
 /** Sparse reads as data: which pages a head read in each step, and how much of the attention they hold. */
 import type { ReadColumn } from 'kvlab/frame';
 import { type Run, rowAtStep } from '../../store/run.ts';
+import { type DenseRows, denseHeads, denseRows } from './dense.ts';
 
 /** Cells of the map. What was read is `cellRead` plus its place among the pages of its step, best first. */
 export const cellUnborn = 0;
@@ -19,6 +20,10 @@ export interface ReadRow {
   seen: number;
   /** Pages in the order of their scores; undefined where all was read. */
   pages: readonly PageRead[] | undefined;
+  /** Share of the entries that was read. */
+  keys: number;
+  /** Share of the attention over all that lies on what was read; NaN where it was not measured. */
+  recall: number;
 }
 /** A page over the steps in which it was read without a break. */
 export interface Stay {
@@ -40,6 +45,8 @@ export interface SparseDrawing {
   queryHead: number;
   pageFrom: ArrayLike<number>;
   pageTo: ArrayLike<number>;
+  /** Step after which the head has each page; a later step can read it or leave it. */
+  pageSince: ArrayLike<number>;
   /** Tokens of a page, most often. */
   pageSize: number;
   rows: ReadRow[];
@@ -49,6 +56,8 @@ export interface SparseDrawing {
   keys: number;
   /** Most pages that the head read at once. */
   most: number;
+  /** The attention of the head over all that is held, where it was recorded. */
+  dense: DenseRows | undefined;
 }
 
 const columnOf = (run: Run, name: ReadColumn) => run.log.get(name);
@@ -58,7 +67,8 @@ export function readsSparsely(run: Run): boolean {
   return (columnOf(run, 'fetch.pages')?.rows ?? 0) > 0;
 }
 
-/** The head that is shown: the selected one, else the one that reads the smallest share of the attention. */
+/** The head that is shown: the selected one, else the one that reads the smallest share of the attention, among those
+ *  whose whole attention was recorded if there are any. */
 export function shownHead(
   run: Run,
   selected: { layer?: number | undefined; queryHead?: number | undefined; kvHead?: number | undefined },
@@ -71,11 +81,13 @@ export function shownHead(
     return { ...whole(queryHead, selected.layer), kvHead: selected.kvHead ?? Math.floor(queryHead / group) };
   }
   const byLayer = layerReads(run, run.step);
+  const recorded = denseHeads(run);
   let least = { share: Number.POSITIVE_INFINITY, layer: layers - 1, queryHead: 0 };
   byLayer.forEach(({ heads, keys }, layer) => {
     if (keys < 1)
       heads.forEach((share, queryHead) => {
-        if (share < least.share) least = { share, layer, queryHead };
+        if (share < least.share && (recorded.size === 0 || recorded.has(layer * queryHeads + queryHead)))
+          least = { share, layer, queryHead };
       });
   });
   return whole(least.queryHead, least.layer);
@@ -91,9 +103,10 @@ export function encodeSparse(
   const index = run.log.get('step.index');
   const [from, to] = [run.latest.get('page.from')?.data, run.latest.get('page.to')?.data];
   if (!counts || !index) return undefined;
-  const { layers, kvHeads } = run.info.model;
+  const { layers, queryHeads, kvHeads } = run.info.model;
   const width = layers * kvHeads;
   const own = head.layer * kvHeads + head.kvHead;
+  const mass = columnOf(run, 'fetch.mass')?.data;
   const [entries, held] = [columnOf(run, 'fetch.entries')?.data, columnOf(run, 'fetch.held')?.data];
   const rows: ReadRow[] = [];
   const last = rowAtStep(run, step);
@@ -102,12 +115,14 @@ export function encodeSparse(
     for (let h = 0; h < width; h++) {
       const count = counts.data[row * width + h]!;
       if (h === own) {
-        const all = entries?.[row * width + h] === held?.[row * width + h];
+        const [read, all] = [entries?.[row * width + h] ?? Number.NaN, held?.[row * width + h] ?? Number.NaN];
         const pages = Array.from({ length: count }, (_, rank) => ({ page: list?.data[at + rank] ?? 0, rank }));
         rows.push({
           step: index.data[row]!,
           seen: run.log.get('step.seen')?.data[row] ?? 0,
-          pages: all ? undefined : pages,
+          pages: read === all ? undefined : pages,
+          keys: all ? read / all : 1,
+          recall: mass?.[(row * layers + head.layer) * queryHeads + head.queryHead] ?? Number.NaN,
         });
       }
       at += count;
@@ -118,13 +133,34 @@ export function encodeSparse(
     ...head,
     pageFrom: from ?? [],
     pageTo: to ?? [],
+    pageSince: pagesSince(run, head, from?.length ?? 0),
     pageSize: from?.length ? to![0]! - from[0]! : 0,
     rows,
     stays: staysOf(rows),
     layers: byLayer,
     keys: mean(sparse.map(({ keys }) => keys)),
     most: Math.max(1, ...rows.map(({ pages }) => pages?.length ?? 0)),
+    dense: denseRows(run, head, step),
   };
+}
+
+/** Step after which a head has each page; infinite for a page that it never gets. */
+function pagesSince(run: Run, { layer, kvHead }: { layer: number; kvHead: number }, pages: number): Float64Array {
+  const since = new Float64Array(pages).fill(Number.POSITIVE_INFINITY);
+  const column = (name: ReadColumn) => columnOf(run, name)?.data ?? [];
+  const [step, layers, heads, page] = [
+    column('move.step'),
+    column('move.layer'),
+    column('move.kvHead'),
+    column('move.page'),
+  ];
+  const rows = columnOf(run, 'move.step')?.rows ?? 0;
+  for (let i = 0; i < rows; i++)
+    if (layers[i] === layer && heads[i] === kvHead) {
+      const own = page[i]!;
+      if (own < pages) since[own] = Math.min(since[own]!, step[i]!);
+    }
+  return since;
 }
 
 /** What each layer read and how much attention that held, means over the steps after the prompt up to `step`. */
@@ -179,15 +215,15 @@ function staysOf(rows: readonly ReadRow[]): Stay[] {
 
 /** Cells of one row of the map: one for each token. */
 export function rowCells(
-  { pages, seen }: ReadRow,
-  { pageFrom, pageTo }: Pick<SparseDrawing, 'pageFrom' | 'pageTo'>,
+  { pages, seen, step }: ReadRow,
+  { pageFrom, pageTo, pageSince }: Pick<SparseDrawing, 'pageFrom' | 'pageTo' | 'pageSince'>,
   tokens: number,
 ): Uint16Array {
   const cells = new Uint16Array(tokens);
   cells.fill(cellAlways, 0, Math.min(tokens, seen));
   if (!pages) return cells;
   for (let page = 0; page < pageFrom.length; page++)
-    if (pageTo[page]! <= seen) cells.fill(cellSkipped, pageFrom[page]!, Math.min(tokens, pageTo[page]!));
+    if (pageSince[page]! < step) cells.fill(cellSkipped, pageFrom[page]!, Math.min(tokens, pageTo[page]!));
   for (const { page, rank } of pages) {
     const end = Math.min(tokens, seen, pageTo[page] ?? 0);
     if (end > (pageFrom[page] ?? 0)) cells.fill(cellRead + rank, pageFrom[page], end);
@@ -195,4 +231,4 @@ export function rowCells(
   return cells;
 }
 
-const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
+export const mean = (list: readonly number[]): number => list.reduce((a, b) => a + b, 0) / list.length;
