@@ -70,6 +70,19 @@ for (const [name, method] of Object.entries(reading)) {
       tier[at] = data('move.to')[i]!;
     });
     assert.deepEqual([...tier], data('page.tier'));
+    // Tiers are the sum of their zones, and zones on device and host together are what is held.
+    const [Z, parts] = columns['tier.zones']!.shape.slice(2) as [number, number];
+    const zones = data('tier.zones');
+    const sumOf = (list: readonly number[]) => list.reduce((a, b) => a + b, 0);
+    data('tier.held').forEach((bytes, i) => {
+      const of = sumOf(zones.slice(i * Z * parts, (i + 1) * Z * parts));
+      assert.ok(Math.abs(of - bytes) < 1, `row ${i}: ${of} by zone, ${bytes} held`);
+    });
+    data('bytes.held').forEach((bytes, i) => {
+      const [row, part] = [Math.floor(i / (Z * parts)), i % (Z * parts)];
+      const [device, host] = [0, 1].map((tier) => zones[(row * 3 + tier) * Z * parts + part]!);
+      assert.ok(Math.abs(device! + host! - bytes) < 1 && device! > -1 && host! >= 0);
+    });
     const shares = data('fetch.mass').filter((v) => !Number.isNaN(v));
     // What lies in a file is not compared with.
     assert.ok(shares.length > 100 || method.placeOf('body').disk);

@@ -53,7 +53,7 @@ const meanings: readonly [RegExp, Meaning][] = [
   [/^link\.kind$/, 'linkKind'],
   [/^graph\.operation$/, 'graphOperation'],
   [/^link\.(source|target)$|^graph\.(node|other)$|^path\.node$/, 'node'],
-  [/^bytes\.(?!budget)|^compare\.(held|claimed)$|^step\.ms$|^tier\.(held|moved)$/, 'amount'],
+  [/^bytes\.(?!budget)|^compare\.(held|claimed)$|^step\.ms$|^tier\.(held|zones|moved)$/, 'amount'],
 ];
 type Meaning =
   | 'step'

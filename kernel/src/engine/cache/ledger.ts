@@ -17,6 +17,8 @@ export interface Ledger {
   claimed: number;
   /** [3] by tier. Device and host are what is held; what lies in a file comes on top. */
   tiers: Float64Array;
+  /** [3, Z, 5] by tier, zone and `byteParts`: where the bytes of `zones` lie, and those in a file. */
+  places: Float64Array;
   /** What a pager has committed; NaN without one. */
   committed: number;
 }
@@ -34,8 +36,7 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
   const zones = new Float64Array(Z * byteParts.length);
   const byLayer = new Float64Array(layers.length);
   let claimed = 0;
-  let host = 0;
-  let file = 0;
+  const [host, file] = [new Float64Array(zones.length), new Float64Array(zones.length)];
   for (const [l, layer] of layers.entries()) {
     const { shape, tables, stores } = layer;
     const away = new Int32Array(Z);
@@ -50,7 +51,15 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
         head.tier.forEach((tier, page) => {
           if (tier === onDisk && page < head.count) away[pages.zone]! += head.entries[page]!;
         });
-        for (const { length } of head.file.values()) file += length;
+        for (const { length, position } of head.file.values()) {
+          const [keys, values] = parts.map((part) => {
+            const store = stores[part][shape.storeOf[part][pages.zone]!]!;
+            return position.length * entryBytes(store).payload;
+          }) as [number, number];
+          file[at + payloadKeys]! += keys;
+          file[at + payloadValues]! += values;
+          file[at + scales]! += length - keys - values;
+        }
       }
     }
     const inZone = tables.map(({ count, zone }) => countZones(zone.keys, count, Z));
@@ -66,10 +75,12 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
         const bytes = entryBytes(stores[part][s]!);
         const n = counts[z]! - away[z]!;
         inStore[s]! += n;
-        const at = z * byteParts.length;
-        zones[at + (part === 'keys' ? payloadKeys : payloadValues)]! += n * bytes.payload;
-        zones[at + scales]! += n * bytes.scales;
-        zones[at + index]! += n * bytes.index;
+        for (const into of shape.tierOf[z] === 'host' ? [zones, host] : [zones]) {
+          const at = z * byteParts.length;
+          into[at + (part === 'keys' ? payloadKeys : payloadValues)]! += n * bytes.payload;
+          into[at + scales]! += n * bytes.scales;
+          into[at + index]! += n * bytes.index;
+        }
         byLayer[l]! += n * (bytes.payload + bytes.scales + bytes.index);
         claimed += method.encodingOf(method.zones[z]!, part).claimedBytes(counts[z]!, shape.headSize, shape.kvHeads);
       }
@@ -77,14 +88,16 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
         const { payload, scales: scaleBytes, index: indexBytes } = entryBytes(store);
         const empty = store.capacity.reduce((a, b) => a + b, 0) - inStore[s]!;
         const bytes = empty * (payload + scaleBytes + indexBytes);
-        const first = shape.storeOf[part].indexOf(s) * byteParts.length;
+        const zone = shape.storeOf[part].indexOf(s);
+        const first = zone * byteParts.length;
         const lengths = listBytes(store);
         const registers = registerBytes(store);
-        zones[first + slack]! += bytes;
-        zones[first + index]! += lengths;
-        zones[first + scales]! += registers;
+        for (const into of shape.tierOf[zone] === 'host' ? [zones, host] : [zones]) {
+          into[first + slack]! += bytes;
+          into[first + index]! += lengths;
+          into[first + scales]! += registers;
+        }
         byLayer[l]! += bytes + lengths + registers;
-        if (shape.tierOf[shape.storeOf[part].indexOf(s)] === 'host') host += storeBytes(store);
       });
     }
     tables.forEach((table, h) => {
@@ -98,9 +111,19 @@ export function readLedger(method: Method, layers: readonly CacheLayer[]): Ledge
     });
   }
   const held = byLayer.reduce((a, b) => a + b, 0);
-  const byTier = { device: held - host, host, disk: file };
-  const committed = committedBytes(method, layers);
-  return { zones, layers: byLayer, held, claimed, committed, tiers: Float64Array.from(tiers, (tier) => byTier[tier]) };
+  const device = zones.map((bytes, i) => bytes - host[i]!);
+  const sum = (bytes: Float64Array) => bytes.reduce((a, b) => a + b, 0);
+  const byTier = { device: held - sum(host), host: sum(host), disk: sum(file) };
+  const byPlace = { device, host, disk: file };
+  return {
+    zones,
+    layers: byLayer,
+    held,
+    claimed,
+    committed: committedBytes(method, layers),
+    tiers: Float64Array.from(tiers, (tier) => byTier[tier]),
+    places: Float64Array.from(tiers.flatMap((tier) => [...byPlace[tier]])),
+  };
 }
 
 /** Bytes that the method's pager hands out for what is held, at 4 bytes a number. */

@@ -232,6 +232,8 @@ export const readColumns = {
   // Bytes by tier and link.
   /** Axis 1 is `tiers`. Device and host together are what the ledger holds; what lies in a file is no memory. */
   'tier.held': { lane: 'log', type: 'f64', shape: 'S 3' },
+  /** Where the parts of `bytes.held` lie, and those that lie in a file; axis 1 is `tiers`. */
+  'tier.zones': { lane: 'log', type: 'f64', shape: 'S 3 Z 5' },
   /** Bytes that went over each link in the step; axis 1 is `links`. */
   'tier.moved': { lane: 'log', type: 'f64', shape: 'S 4' },
   /** Transfers: pages that were moved one by one, or rows that left together. */

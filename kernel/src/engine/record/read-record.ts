@@ -8,7 +8,7 @@ import { estimatedMs } from '../cache/traffic.ts';
 import { readRow } from '../keep/score.ts';
 import type { LayerView, Sequence } from '../run/sequence.ts';
 import { wholeRow } from './attention-record.ts';
-import { type Columns, links, type ReadColumn, tiers } from './frame.ts';
+import { byteParts, type Columns, links, type ReadColumn, tiers } from './frame.ts';
 
 /** The newest read of one KV head. */
 interface HeadRead {
@@ -185,6 +185,7 @@ export function closeReadStep(record: ReadRecord, sequence: Sequence, ledger: Le
   });
   const { traffic, links: models } = sequence.reads;
   log('tier.held').pushRow(ledger.tiers);
+  log('tier.zones').pushRow(ledger.places);
   log('tier.moved').pushRow(traffic.bytes);
   log('tier.moves').pushRow(traffic.moves);
   log('tier.estimatedMs').push(estimatedMs(traffic, models));
@@ -239,12 +240,14 @@ export const readShapes = (
   layers: number,
   queryHeads: number,
   kvHeads: number,
+  zones: number,
 ): Partial<Record<ReadColumn, number[]>> => ({
   'fetch.pages': [layers, kvHeads],
   'fetch.entries': [layers, kvHeads],
   'fetch.held': [layers, kvHeads],
   'fetch.mass': [layers, queryHeads],
   'tier.held': [tiers.length],
+  'tier.zones': [tiers.length, zones, byteParts.length],
   'tier.moved': [links.length],
   'tier.moves': [links.length],
 });

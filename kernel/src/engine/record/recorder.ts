@@ -118,7 +118,7 @@ export function createRecorder(
     'bytes.layer': [layers],
     'sink.mass': [layers, queryHeads],
     'attention.entropy': [layers, queryHeads],
-    ...readShapes(layers, queryHeads, kvHeads),
+    ...readShapes(layers, queryHeads, kvHeads, Z),
   };
   const types = {
     f32: Float32Array,
