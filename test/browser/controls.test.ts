@@ -54,7 +54,7 @@ test('the first panel is on the page within a second of the command', async () =
   assert.ok(ms < 1000, `${ms} ms`);
 });
 
-test('Pause holds a run, Step writes one token, Resume goes on, Stop ends it with what was written', async () => {
+test('Pause holds a run, Step writes one token, the form changes its budget, Resume goes on, Stop ends it with what was written', async () => {
   const { page } = lab;
   await run(0);
   await says('loaded', 'the model is not loaded');
@@ -81,15 +81,49 @@ test('Pause holds a run, Step writes one token, Resume goes on, Stop ends it wit
       () => `step ${held + more} is not shown`,
     );
   }
+  await changeWhileHeld(held + 2);
   await press('continue');
   await until(
-    async () => Number(await state('step')) > held + 6,
+    async () => Number(await state('step')) > held + 8,
     20_000,
     () => 'the run does not go on',
   );
   if ((await state('state')) === 'running') await press('stop');
   await says('ended: (stopped|maxTokens|end token) after', 'the cell does not end');
 });
+
+/** Gives the held run a smaller budget by the form, and looks at what the next step does with it. */
+async function changeWhileHeld(held: number): Promise<void> {
+  const { page } = lab;
+  const inForm = (part: string) => page.locator(`.kvlab-widget .kvlab-try ${part}`);
+  const field = (name: string) => inForm('.kvlab-field').filter({ has: page.locator('span', { hasText: name }) });
+  const entries = async () => Number(/each head keeps (\d+)/.exec((await caption())!)?.[1]);
+  const caption = () => page.textContent('.kvlab-widget [data-panel="eviction-timeline"] .kvlab-caption');
+  await page.click('.kvlab-widget .kvlab-try-button');
+  await field('keep').waitFor();
+  assert.equal(await field('keep').locator('.kvlab-moment').textContent(), 'applies now');
+  assert.equal(await field('profile').locator('.kvlab-moment').textContent(), 'applies to the next run');
+  const before = await entries();
+  await field('keep').locator('input').fill('7');
+  assert.equal(await inForm('button:has-text("Apply to the run")').isDisabled(), true);
+  await field('keep').locator('input').fill('0.25');
+  await inForm('button:has-text("Apply to the run")').click();
+  await inForm(`[role="status"]:has-text("From step ${held + 1}: keep: 0.25")`).waitFor();
+  assert.equal(Number(await state('step')), held, 'nothing was written for it');
+  await press('step');
+  await until(
+    async () => Number(await state('step')) === held + 1 && (await state('state')) === 'paused',
+    60_000,
+    () => `step ${held + 1} is not shown`,
+  );
+  await until(
+    async () => (await caption())!.includes(`Changed from step ${held + 1} on: keep: 0.25.`),
+    60_000,
+    () => 'the timeline does not tell of the change',
+  );
+  assert.ok((await entries()) < before, `${await caption()}, ${before} before`);
+  await page.click('.kvlab-widget .kvlab-try-button');
+}
 
 test('a cell points at a place in all panels, and another reads back what is pointed at', async () => {
   const { page } = lab;

@@ -1,6 +1,7 @@
 /** What a reader wants to try on a run's prompt, and the TypeScript that does it. */
 import type { FormField, MethodForm, RunInfo } from 'kvlab/frame';
 import { cellOf } from '../panels/export/cell.ts';
+import { translate } from '../translate.ts';
 
 export type FieldValues = Readonly<Record<string, string | number | boolean>>;
 
@@ -19,13 +20,14 @@ export interface Experiment {
 /** What is wrong with a value of a field, in words; empty where it is fine. */
 export function fieldError({ name, type, min, max, integer, choices }: FormField, value: unknown): string {
   if (value === undefined || value === '') return '';
-  if (type === 'choice') return choices?.includes(String(value)) ? '' : `${name}: give one of ${choices?.join(', ')}`;
+  if (type === 'choice')
+    return choices?.includes(String(value)) ? '' : translate('%1: give one of %2', name, choices?.join(', ') ?? '');
   if (type !== 'number') return '';
   const number = Number(value);
-  if (!Number.isFinite(number)) return `${name}: give a number`;
-  if (min !== undefined && number < min) return `${name}: give at least ${min}`;
-  if (max !== undefined && number > max) return `${name}: give at most ${max}`;
-  return integer && !Number.isInteger(number) ? `${name}: give a whole number` : '';
+  if (!Number.isFinite(number)) return translate('%1: give a number', name);
+  if (min !== undefined && number < min) return translate('%1: give at least %2', name, min);
+  if (max !== undefined && number > max) return translate('%1: give at most %2', name, max);
+  return integer && !Number.isInteger(number) ? translate('%1: give a whole number', name) : '';
 }
 
 /** The expression of a method with the options that differ from its defaults. */

@@ -1,8 +1,11 @@
 /** The form of a method: fields made from its declaration, experiments on the prompt, and the cell that they come to. */
-import type { FormField, MethodForm } from 'kvlab/frame';
+import type { FormField, MethodForm, RunChange } from 'kvlab/frame';
+import { optionsNow } from '../store/changes.ts';
 import type { Run } from '../store/run.ts';
 import { type Store, selected, shownRun } from '../store/store.ts';
+import { translate } from '../translate.ts';
 import { type Experiment, experimentCell, fieldError } from './experiment.ts';
+import { actNow, amountsAsked, createNowPart } from './now.ts';
 
 export interface FormActions {
   /** Asks the kernel for its methods. */
@@ -10,6 +13,8 @@ export interface FormActions {
   insertCell(source: string): void;
   /** Inserts a cell and runs it. */
   runCell(source: string): void;
+  /** Gives the run that goes on other amounts. */
+  change(options: RunChange['options']): void;
 }
 
 export interface MethodPanel {
@@ -22,7 +27,7 @@ export interface MethodPanel {
 export function createMethodPanel(store: Store, actions: FormActions, announce: (text: string) => void): MethodPanel {
   const node = document.createElement('section');
   node.className = 'kvlab-try';
-  node.setAttribute('aria-label', 'Try a method');
+  node.setAttribute('aria-label', translate('Try a method'));
   node.hidden = true;
   const make = <T extends keyof HTMLElementTagNameMap>(parent: HTMLElement, tag: T, name = '', text = '') => {
     const element = document.createElement(tag);
@@ -32,44 +37,47 @@ export function createMethodPanel(store: Store, actions: FormActions, announce: 
     return element;
   };
   const line = make(node, 'div', 'try-line');
-  const methodLabel = make(line, 'label', '', 'Method ');
+  const methodLabel = make(line, 'label', '', `${translate('Method')} `);
   const chooser = make(methodLabel, 'select');
   const paper = make(line, 'a', 'paper');
   paper.target = '_blank';
   paper.rel = 'noopener noreferrer';
   const fields = make(node, 'div', 'try-fields');
+  const now = createNowPart(actions.change, copyCell);
+  node.append(now.node);
   const trials = make(node, 'div', 'try-line');
-  const tokens = numberField(trials, 'Tokens to write', 1);
-  const newline = checkbox(trials, 'newline first');
-  const first = checkbox(trials, 'no first token');
-  const whole = checkbox(trials, 'the selected head keeps everything');
+  const tokens = numberField(trials, translate('Tokens to write'), 1);
+  const newline = checkbox(trials, translate('newline first'));
+  const first = checkbox(trials, translate('no first token'));
+  const whole = checkbox(trials, translate('the selected head keeps everything'));
   const departures = make(node, 'p', 'departures');
   const problem = make(node, 'p', 'problem');
   problem.setAttribute('role', 'alert');
   const code = make(node, 'pre', 'code');
   code.tabIndex = 0;
-  code.setAttribute('aria-label', 'The cell that does this');
+  code.setAttribute('aria-label', translate('The cell that does this'));
   const buttons = make(node, 'div', 'try-line');
-  const run = make(buttons, 'button', 'primary', 'Run');
-  const insert = make(buttons, 'button', '', 'Insert cell');
-  const copy = make(buttons, 'button', '', 'Copy as cell');
+  const run = make(buttons, 'button', 'primary', translate('Run'));
+  const insert = make(buttons, 'button', '', translate('Insert cell'));
+  const copy = make(buttons, 'button', '', translate('Copy as cell'));
   for (const button of [run, insert, copy]) button.type = 'button';
-  run.title = 'Inserts the cell below and runs it';
+  run.title = translate('Inserts the cell below and runs it');
 
   let forms: readonly MethodForm[] = [];
   let inputs = new Map<string, HTMLInputElement | HTMLSelectElement>();
+  let moments = new Map<string, HTMLElement>();
   let drawnRun: string | undefined;
 
+  const valuesNow = () => Object.fromEntries([...inputs].map(([name, input]) => [name, fieldValue(input)]));
   const form = () => forms.find(({ call }) => call === chooser.value);
 
   function experiment(shown: Run): Experiment | undefined {
     const chosen = form();
     if (!chosen) return undefined;
     const { layer, kvHead } = selected(store);
-    const values = Object.fromEntries([...inputs].map(([name, input]) => [name, fieldValue(input)]));
     return {
       form: chosen,
-      values,
+      values: valuesNow(),
       maxTokens: Math.max(1, Math.round(Number(tokens.value) || shown.info.maxTokens)),
       newlineFirst: newline.checked,
       withoutFirst: first.checked,
@@ -84,11 +92,23 @@ export function createMethodPanel(store: Store, actions: FormActions, announce: 
     const head = layer !== undefined && kvHead !== undefined;
     whole.disabled = !head;
     whole.parentElement!.lastChild!.textContent = head
-      ? ` head ${layer}.${kvHead} keeps everything`
-      : ' a head keeps everything (select one first)';
+      ? ` ${translate('head %1 keeps everything', `${layer}.${kvHead}`)}`
+      : ` ${translate('a head keeps everything (select one first)')}`;
     const wrong = chosen?.fields.map((field) => fieldError(field, inputs.get(field.name)?.value)).find(Boolean) ?? '';
-    problem.textContent = !shown ? 'There is no run yet whose prompt could be used; run lab.generate first.' : wrong;
+    problem.textContent = !shown
+      ? translate('There is no run yet whose prompt could be used; run lab.generate first.')
+      : wrong;
     problem.hidden = problem.textContent === '';
+    const acting = shown && chosen && actNow(shown, chosen);
+    for (const [name, moment] of moments) {
+      moment.hidden = !acting;
+      moment.textContent = translate(acting?.has(name) ? 'applies now' : 'applies to the next run');
+    }
+    now.draw(
+      acting?.size ? shown : undefined,
+      acting && chosen ? amountsAsked(shown, chosen, valuesNow()) : {},
+      wrong !== '',
+    );
     const known = shown && experiment(shown);
     const source = known && !wrong ? experimentCell(shown.info, shown.texts, known) : '';
     if (code.textContent !== source) code.textContent = source;
@@ -103,15 +123,19 @@ export function createMethodPanel(store: Store, actions: FormActions, announce: 
     paper.textContent = chosen.paper;
     if (arxiv) paper.href = `https://arxiv.org/abs/${arxiv}`;
     else paper.removeAttribute('href');
-    departures.textContent = chosen.departures.length ? `Departs from the paper: ${chosen.departures.join('; ')}.` : '';
+    departures.textContent = chosen.departures.length
+      ? translate('Departs from the paper: %1.', chosen.departures.join('; '))
+      : '';
     departures.hidden = departures.textContent === '';
-    const options = shownRun(store)?.info.method;
-    const given = options?.name === chosen.name ? (options.options ?? {}) : {};
+    const shown = shownRun(store);
+    const given = shown?.info.method.name === chosen.name ? optionsNow(shown) : {};
     inputs = new Map();
+    moments = new Map();
     fields.replaceChildren(
       ...chosen.fields.map((field) => {
-        const { label, input } = fieldInput(field, given[field.name]);
+        const { label, input, moment } = fieldInput(field, given[field.name]);
         inputs.set(field.name, input);
+        moments.set(field.name, moment);
         return label;
       }),
     );
@@ -122,19 +146,20 @@ export function createMethodPanel(store: Store, actions: FormActions, announce: 
   node.addEventListener('input', refresh);
   run.addEventListener('click', () => actions.runCell(code.textContent ?? ''));
   insert.addEventListener('click', () => actions.insertCell(code.textContent ?? ''));
-  copy.addEventListener('click', () => {
-    navigator.clipboard.writeText(code.textContent ?? '').then(
-      () => announce('The cell is in the clipboard'),
-      (error: unknown) => announce(`The clipboard refused: ${String(error)}`),
+  copy.addEventListener('click', () => copyCell(code.textContent ?? ''));
+  function copyCell(source: string): void {
+    navigator.clipboard.writeText(source).then(
+      () => announce(translate('The cell is in the clipboard')),
+      (error: unknown) => announce(translate('The clipboard refused: %1', String(error))),
     );
-  });
+  }
   // Keys of the panels below mean nothing in a form.
   node.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape') event.stopPropagation();
   });
 
   async function load(): Promise<void> {
-    problem.textContent = 'Asking the kernel for its methods.';
+    problem.textContent = translate('Asking the kernel for its methods.');
     problem.hidden = false;
     forms = await actions.methods();
     chooser.replaceChildren(...forms.map(({ call, name }) => new Option(name, call)));
@@ -178,7 +203,7 @@ function fieldValue(input: HTMLInputElement | HTMLSelectElement): string | numbe
 function fieldInput(
   { name, type, default: fallback, min, max, integer, unit, note, choices }: FormField,
   given: string | number | boolean | undefined,
-): { label: HTMLElement; input: HTMLInputElement | HTMLSelectElement } {
+): { label: HTMLElement; input: HTMLInputElement | HTMLSelectElement; moment: HTMLElement } {
   const label = document.createElement('label');
   label.className = 'kvlab-field';
   const title = document.createElement('span');
@@ -200,13 +225,20 @@ function fieldInput(
     if (type === 'number') input.step = integer ? '1' : 'any';
   }
   const range =
-    min !== undefined && max !== undefined ? `${min} to ${max}` : min !== undefined && min > 0 ? `from ${min}` : '';
-  const words = [unit, range].filter(Boolean).join(', ');
+    min !== undefined && max !== undefined
+      ? translate('%1 to %2', min, max)
+      : min !== undefined && min > 0
+        ? translate('from %1', min)
+        : '';
+  const words = [unit && translate(unit), range].filter(Boolean).join(', ');
   const hint = document.createElement('small');
   hint.textContent = words;
-  label.title = note || words;
-  label.append(input, hint);
-  return { label, input };
+  label.title = note ? translate(note) : words;
+  const moment = document.createElement('small');
+  moment.className = 'kvlab-moment';
+  moment.hidden = true;
+  label.append(input, hint, moment);
+  return { label, input, moment };
 }
 
 function numberField(parent: HTMLElement, text: string, min: number): HTMLInputElement {

@@ -1,5 +1,5 @@
 /** The lab: header, panels on a grid, one queue of redraws, one store. Plain DOM, so that a tab, an output cell and a test page hold the same thing. */
-import type { Depth, MethodForm } from 'kvlab/frame';
+import type { Depth, MethodForm, RunChange } from 'kvlab/frame';
 import { createMethodPanel } from '../controls/form.ts';
 import type { RunAction } from '../controls/run-buttons.ts';
 import { setDepth } from '../depth.ts';
@@ -39,6 +39,8 @@ export interface LabOptions {
   /** Asks the kernel for its methods. */
   methods?: () => Promise<readonly MethodForm[]>;
   control?: (action: RunAction) => void;
+  /** Gives the shown run, which goes on, other amounts. */
+  change?: (options: RunChange['options']) => void;
   openFile?: (path: string) => void;
   watch?: (layer: number, queryHead: number) => void;
   /** Called after each pass of drawing. */
@@ -68,9 +70,11 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
   node.setAttribute('role', 'region');
   node.setAttribute('aria-label', 'kvlab');
   let ownDepth: Depth | undefined;
-  const { methods, insertCell, runCell } = options;
+  const { methods, insertCell, runCell, change = () => undefined } = options;
   const trying =
-    methods && insertCell && runCell ? createMethodPanel(store, { methods, insertCell, runCell }, announce) : undefined;
+    methods && insertCell && runCell
+      ? createMethodPanel(store, { methods, insertCell, runCell, change }, announce)
+      : undefined;
   const header = createHeader(store, {
     control: options.control,
     tryMethod: trying?.toggle,

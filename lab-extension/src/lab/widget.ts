@@ -27,6 +27,10 @@ export class LabWidget extends Widget {
       control: (action) => {
         if (store.shown !== undefined) this.#connection.send({ type: 'control', run: store.shown, action });
       },
+      change: (options) => {
+        if (store.shown !== undefined)
+          this.#connection.send({ type: 'control', run: store.shown, action: 'change', options });
+      },
       ...(openFile ? { openFile } : {}),
       watch: (layer, queryHead) => {
         if (store.shown !== undefined) this.#connection.send({ type: 'watch', run: store.shown, layer, queryHead });

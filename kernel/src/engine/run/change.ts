@@ -12,10 +12,10 @@ export interface Change {
 
 /** Refuses changes that the method does not allow, before anything runs. */
 export function checkChanges(method: Method, changes: readonly Change[]): void {
-  let before = 0;
+  let before = 1;
   for (const { step } of changes) {
-    if (!Number.isInteger(step) || step <= before)
-      throw new RangeError(`changes: step is ${step} after ${before}; give whole numbers from 1 that grow`);
+    if (!Number.isInteger(step) || step < before)
+      throw new RangeError(`changes: step is ${step} after ${before}; give whole numbers from 1 in their order`);
     before = step;
   }
   changes.reduce<Method>((now, { options }) => now.change(options), method);

@@ -199,8 +199,8 @@ async function write(
         live.ended = 'stopped';
         break;
       }
-      const now = options.changes?.find(({ step }) => step === sequence.step + 1);
-      if (now) changeRun(sequence, recorder, now.options);
+      for (const { step, options: now } of options.changes ?? [])
+        if (step === sequence.step + 1) changeRun(sequence, recorder, now);
       const id = sample(logits, sampler, random, sequence.ids);
       const logSum = logSumExp(logits);
       const logProb = logits[id]! - logSum;

@@ -4,6 +4,7 @@ import { eventKinds } from 'kvlab/frame';
 import { fixed, whole } from '../../draw/scale.ts';
 import type { Theme } from '../../draw/theme.ts';
 import { quoted } from '../../draw/words.ts';
+import { changesOf, optionWords } from '../../store/changes.ts';
 import { evictionsKnown, headCount, logColumn, promptRead, type Run, seenAtStep } from '../../store/run.ts';
 import { entriesAt, gone } from '../../store/survival.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
@@ -63,7 +64,7 @@ export function describeEviction(
           ? aboutHead(drawing, head, run, step)
           : from > 0
             ? aboutRange(run, from, step)
-            : aboutStep(run, step),
+            : [...aboutStep(run, step), ...aboutChanges(run, step)],
     legend: head
       ? zoneLegend(drawing, theme)
       : [
@@ -98,6 +99,21 @@ function aboutStep(run: Run, step: number): Phrase[] {
     },
     { text: `${dropped.heads} of ${heads}`, strong: true },
     { text: ` heads; of ${tokens} tokens ${each}.` },
+  ];
+}
+
+/** The newest change of the method's amounts that holds at a step, or why it was refused. */
+function aboutChanges(run: Run, step: number): Phrase[] {
+  const change = changesOf(run).findLast((one) => one.step <= step + 1);
+  if (!change) return [];
+  const options = optionWords(change.options);
+  return [
+    {
+      text:
+        change.refused === undefined
+          ? ` Changed from step ${change.step} on: ${options}.`
+          : ` A change at step ${change.step} was refused: ${options}.`,
+    },
   ];
 }
 
@@ -149,7 +165,24 @@ function eventTable(run: Run, from: number, to: number): Table {
   const [at, layer, kvHead, position, kind, before, after, score] = names.map(column);
   const [first, end] = eventsBetween(run, from, to);
   const rows: string[][] = [];
-  for (let row = end - 1; row >= first && rows.length < tableRows; row--)
+  // A change stands before the events of its step, so below them: the newest come first.
+  const changes = changesOf(run).filter((change) => change.step >= from && change.step <= to + 1);
+  const count = changes.length;
+  const takeChanges = (after: number) => {
+    while (changes.length && changes.at(-1)!.step > after) {
+      const { step, options, refused } = changes.pop()!;
+      rows.push([
+        String(step),
+        '',
+        '',
+        refused === undefined ? 'change' : 'refused',
+        refused ?? optionWords(options),
+        '',
+      ]);
+    }
+  };
+  for (let row = end - 1; row >= first && rows.length < tableRows; row--) {
+    takeChanges(at![row]!);
     rows.push([
       String(at![row]),
       `${layer![row]}.${kvHead![row]}`,
@@ -158,7 +191,9 @@ function eventTable(run: Run, from: number, to: number): Table {
       `${zoneName(run, before![row]!)} → ${zoneName(run, after![row]!)}`,
       fixed(score?.[row] ?? Number.NaN, 3),
     ]);
-  return { head: ['step', 'layer.head', 'token', 'event', 'zones', 'score'], rows, total: end - first };
+  }
+  takeChanges(-1);
+  return { head: ['step', 'layer.head', 'token', 'event', 'zones', 'score'], rows, total: end - first + count };
 }
 
 const zoneName = (run: Run, code: number): string =>

@@ -6,6 +6,7 @@ import type { Scale } from '../../draw/scale.ts';
 import type { Rect, Surface } from '../../draw/surface.ts';
 import { packed, rampIndex, rgb, type Theme } from '../../draw/theme.ts';
 import { placeWords } from '../../draw/words.ts';
+import { changesMade, optionWords } from '../../store/changes.ts';
 import type { Run } from '../../store/run.ts';
 import type { Store } from '../../store/store.ts';
 import { cellGone, cellHeld, type EvictionDrawing, evictionsByStep } from './encode.ts';
@@ -127,6 +128,7 @@ export function drawAround(
     if (bottom + 20 < rect.y + rect.height)
       drawText(surface, theme, words, rect.x + 4, bottom + 11, { colour: theme.ink });
   }
+  drawChanges(surface, theme, run, rect, y, step);
   nameRegions(surface, theme, run, drawing, rect, { x, y }, step);
 
   const centre = (p: number) => x(p + 0.5);
@@ -160,6 +162,26 @@ export function drawAround(
       align: 'center',
       colour: theme.ink,
     });
+  }
+}
+
+/** A line under the steps of each change of the method's amounts, and what it says. */
+function drawChanges(surface: Surface, theme: Theme, run: Run, rect: Rect, y: Scale, step: number): void {
+  let free = rect.y;
+  for (const change of changesMade(run)) {
+    const at = y(change.step);
+    if (change.step > step + 1 || at > rect.y + rect.height) continue;
+    drawLine(
+      surface,
+      [
+        [rect.x, at],
+        [rect.x + rect.width, at],
+      ],
+      { colour: theme.ink, dash: [6, 3] },
+    );
+    if (at - 8 < free) continue;
+    free = at + 8;
+    drawText(surface, theme, optionWords(change.options), rect.x + 4, at - 8, { colour: theme.ink });
   }
 }
 

@@ -1,5 +1,6 @@
 /** The TypeScript that makes a run again and shows the same panel at the same place. */
-import type { RunInfo, Selection } from 'kvlab/frame';
+import type { RunChange, RunInfo, Selection } from 'kvlab/frame';
+import { optionWords } from '../../store/changes.ts';
 
 export interface CellRequest {
   info: RunInfo;
@@ -10,18 +11,34 @@ export interface CellRequest {
   /** Expression of another method than the run's. */
   method?: string;
   title?: string;
+  /** Amounts that changed while the run went on. */
+  changes?: readonly RunChange[];
   /** Lines that declare what `method` names. */
   before?: readonly string[];
 }
 
 /** Source of a cell. It declares what it needs, so that it runs in an empty notebook. */
-export function cellOf({ info, prompt, panel, selection = {}, method, title, before = [] }: CellRequest): string {
+export function cellOf({
+  info,
+  prompt,
+  panel,
+  selection = {},
+  method,
+  changes = [],
+  title,
+  before = [],
+}: CellRequest): string {
   const call = method ?? info.method.call;
   const options = [
     ...(call ? [`method: ${call}`] : []),
     `maxTokens: ${info.maxTokens}`,
     ...(info.sampler && info.sampler !== '"greedy"' ? [`sampler: ${info.sampler}`] : []),
     `seed: ${info.seed}`,
+    ...(changes.length
+      ? [
+          `changes: [${changes.map(({ step, options }) => `{ step: ${step}, options: { ${optionWords(options)} } }`).join(', ')}]`,
+        ]
+      : []),
     ...(title === undefined ? [] : [`title: ${JSON.stringify(title)}`]),
   ];
   const { run: _, ...place } = selection;

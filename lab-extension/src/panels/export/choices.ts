@@ -2,6 +2,7 @@
 import { axesDrawn } from '../../draw/axes.ts';
 import { drawnFinely } from '../../draw/surface.ts';
 import { readTheme } from '../../draw/theme.ts';
+import { changesMade } from '../../store/changes.ts';
 import { pointedAt, shownRun } from '../../store/store.ts';
 import { columnsOfTable, csvOf, type DataColumns } from '../data.ts';
 import type { Surroundings } from '../panel.ts';
@@ -99,6 +100,7 @@ function cellOfPanel({ kind, surroundings: { store } }: Exported): string {
   return cellOf({
     info: run.info,
     prompt: prompt.map((token) => token.text).join(''),
+    changes: changesMade(run),
     panel: kind.id,
     selection: pointedAt(store),
   });

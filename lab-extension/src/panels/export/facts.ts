@@ -1,4 +1,5 @@
 /** What an exported file says of itself: run, model, method, parameters, step and scale. */
+import { changesMade, optionWords } from '../../store/changes.ts';
 import { type Store, shownRange, shownRun } from '../../store/store.ts';
 import type { Said } from '../words.ts';
 
@@ -19,6 +20,10 @@ export function factsOf(store: Store, panel: string, said: Said): Facts {
     method: info.method.name,
     setting: info.method.setting,
     parameters: info.method.call ?? JSON.stringify(info.method.options ?? {}),
+    changes:
+      changesMade(run)
+        .map(({ step, options }) => `from step ${step} ${optionWords(options)}`)
+        .join('; ') || undefined,
     paper: info.method.paper,
     device: info.device,
     seed: info.seed,
