@@ -156,7 +156,15 @@ export function veiledRamp(theme: Theme): Uint32Array {
 /** Text colour that can be read on a colour of the ramp: ink, paper or black, whichever stands out most. */
 export function inkOnRamp(theme: Theme, index: number): string {
   const word = theme.ramp[index]!;
-  const ground = [word & 255, (word >> 8) & 255, (word >> 16) & 255] as const;
+  return mostReadable(theme, [word & 255, (word >> 8) & 255, (word >> 16) & 255]);
+}
+
+/** Text colour that can be read on `#rrggbb`. */
+export function inkOn(theme: Theme, hex: string): string {
+  return mostReadable(theme, rgb(hex));
+}
+
+function mostReadable(theme: Theme, ground: readonly number[]): string {
   return [theme.ink, theme.paper, '#000000'].reduce((best, colour) =>
     contrast(rgb(colour), ground) > contrast(rgb(best), ground) ? colour : best,
   );

@@ -5,14 +5,25 @@ import { cellWithH2o } from '../cells-to-insert.ts';
 import type { DataColumns } from '../data.ts';
 import { type Phrase, type Said, saysNoRun, saysNotRecorded, saysReading, tableOf } from '../words.ts';
 import { type MemoryDrawing, type MemoryView, payloadAt, valueAt } from './encode.ts';
+import type { MovesDrawing } from './moves.ts';
 import type { PageMap } from './pages.ts';
+import type { PartsDrawing } from './parts.ts';
+
+/** What is shown beside or in place of the stack. */
+export interface Shown {
+  pages?: PageMap | undefined;
+  parts?: PartsDrawing | undefined;
+  moves?: MovesDrawing | undefined;
+  /** The box of the icicle that is pointed at, by its path. */
+  pointed?: readonly string[] | undefined;
+}
 
 export function describeMemory(
   run: Run | undefined,
   memory: MemoryDrawing | undefined,
   view: MemoryView,
   [from]: readonly [number, number] = [0, 0],
-  pages?: PageMap,
+  { pages, parts, moves, pointed }: Shown = {},
 ): Said {
   if (!run) return saysNoRun('This panel stacks the bytes that live buffers really hold, step by step.', cellWithH2o);
   const read = promptRead(run);
@@ -21,6 +32,9 @@ export function describeMemory(
   const { row } = memory;
   const held = memory.held[row]!;
   const claimed = valueAt(memory.claimed, row);
+  const facts = { bytesHeld: held, bytesClaimed: claimed, bytesFull: valueAt(memory.full, row) };
+  if (view === 'parts' && parts) return { ...saysParts(parts, pointed), facts, data: () => partRows(parts) };
+  if (view === 'moves' && moves) return { ...saysMoves(moves), facts };
   return {
     subtitle: view,
     caption: [
@@ -56,7 +70,69 @@ export function describeMemory(
           .reverse(),
       ),
     data: () => memoryRows(run, memory),
-    facts: { bytesHeld: held, bytesClaimed: claimed, bytesFull: valueAt(memory.full, row) },
+    facts,
+  };
+}
+
+function saysParts(parts: PartsDrawing, pointed: readonly string[] | undefined): Said {
+  const boxes = parts.levels.flat();
+  const box = boxes.find(({ path }) => path.join() === pointed?.join());
+  const largest = parts.levels[2]!.reduce((best, own) => (own.bytes > best.bytes ? own : best));
+  const { path, bytes, share } = box ?? largest;
+  const whose = path[0] === 'file' ? 'what lies in the file' : 'what memory holds';
+  return {
+    subtitle: 'tier, zone, part',
+    caption: [
+      { text: `${box ? '' : 'The largest part: '}${path.slice(1).concat(path[0]!).join(', ')}: ` },
+      { text: `${mebibytes(bytes)} MiB`, strong: true },
+      { text: `, ${percent(share)} of ${whose}.` },
+    ],
+    table: () =>
+      tableOf(
+        ['tier', 'zone', 'part', 'bytes', 'share'],
+        parts.levels[2]!.map(({ path: names, bytes: own, share: of }) => [...names, whole(own), percent(of)]),
+      ),
+  };
+}
+
+function partRows({ levels }: PartsDrawing): DataColumns {
+  const parts = levels[2]!;
+  return {
+    tier: parts.map(({ path }) => path[0]!),
+    zone: parts.map(({ path }) => path[1]!),
+    part: parts.map(({ path }) => path[2]!),
+    bytes: parts.map(({ bytes }) => bytes),
+    share: parts.map(({ share }) => share),
+  };
+}
+
+function saysMoves({ steps, flows, estimatedMs }: MovesDrawing): Said {
+  const bytes = flows.reduce((sum, flow) => sum + flow.bytes, 0);
+  const when = `steps ${steps[0]} to ${steps[1]}`;
+  const table = () =>
+    tableOf(
+      ['from', 'to', 'bytes', 'moves'],
+      flows.map((flow) => [flow.from, flow.to, whole(flow.bytes), whole(flow.moves)]),
+    );
+  const data = () => ({
+    from: flows.map(({ from }) => from),
+    to: flows.map(({ to }) => to),
+    bytes: flows.map((flow) => flow.bytes),
+    moves: flows.map(({ moves }) => moves),
+  });
+  if (!flows.length)
+    return { subtitle: when, caption: [{ text: `Nothing moved between tiers in ${when}.` }], table, data };
+  return {
+    subtitle: when,
+    caption: [
+      { text: 'Moved ' },
+      { text: `${mebibytes(bytes)} MiB`, strong: true },
+      {
+        text: ` between tiers in ${when}${Number.isFinite(estimatedMs) ? `, estimated ${fixed(estimatedMs, 2)} ms by the model of links` : ''}.`,
+      },
+    ],
+    table,
+    data,
   };
 }
 

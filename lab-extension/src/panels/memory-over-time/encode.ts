@@ -41,8 +41,9 @@ const [payloadKeys, payloadValues, scales, index, slack] = byteParts.map((_, i) 
 /** Bands that stay long lie low, those that change much lie high. */
 const order: Tone[] = ['sinks', 'heavy', 'body', 'recent', 'fresh'];
 
-/** What the stack shows: bytes in live buffers, what a formula claims, or where the bytes lie. */
-export const memoryViews = ['held', 'claimed', 'tiers'] as const;
+/** What the panel shows over time: bytes in live buffers, what a formula claims, where the bytes lie; or at one step: what
+ *  holds which bytes, and what moved between tiers. */
+export const memoryViews = ['held', 'claimed', 'tiers', 'parts', 'moves'] as const;
 export type MemoryView = (typeof memoryViews)[number];
 
 /** True where the method keeps bytes in more places than one, or says what it moves. */

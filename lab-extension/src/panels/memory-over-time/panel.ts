@@ -1,4 +1,5 @@
 /** Memory over time: the stack against the budget line. */
+import { offerFrom } from '../../depth.ts';
 import type { PlotArea } from '../../draw/axes.ts';
 import { drawLine, drawText } from '../../draw/marks.ts';
 import { clipped, createPlot, drawGridLines, drawRange, within } from '../../draw/plot.ts';
@@ -9,8 +10,12 @@ import { brushSteps } from '../brush.ts';
 import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { describeMemory } from './describe.ts';
 import { encodeMemory, hasTiers, type MemoryDrawing, type MemoryView } from './encode.ts';
+import { drawFlow } from './flow.ts';
+import { drawIcicle, type PlacedBox } from './icicle.ts';
+import { encodeMoves } from './moves.ts';
 import { drawPages } from './page-map.ts';
 import { pageMap } from './pages.ts';
+import { encodeParts } from './parts.ts';
 import { drawBands, drawClaimed, drawReferences, nameBeside } from './stack.ts';
 
 const mib = 2 ** 20;
@@ -35,14 +40,31 @@ export const memoryOverTime: PanelKind = {
         { value: 'held', text: 'Held' },
         { value: 'claimed', text: 'Claimed' },
         { value: 'tiers', text: 'Tiers' },
+        { value: 'parts', text: 'Parts' },
+        { value: 'moves', text: 'Moves' },
       ],
       view,
       (chosen) => choose(chosen),
     );
+    const choiceOf = (value: MemoryView) => controls.querySelector<HTMLButtonElement>(`[value="${value}"]`)!;
+    for (const detail of ['parts', 'moves'] as const) offerFrom(choiceOf(detail), 'researcher');
+    let boxes: PlacedBox[] = [];
+    let pointed: readonly string[] | undefined;
     const choose = (chosen: MemoryView) => {
       view = chosen;
       redraw();
     };
+    const pointAt = (box: PlacedBox | undefined) => {
+      if (pointed?.join() === box?.box.path.join()) return;
+      pointed = box?.box.path;
+      redraw();
+    };
+    host.addEventListener('pointermove', (event) => {
+      const at = host.getBoundingClientRect();
+      if (view === 'parts')
+        pointAt(boxes.find(({ rect }) => within(rect, event.clientX - at.left, event.clientY - at.top)));
+    });
+    host.addEventListener('pointerleave', () => pointAt(undefined));
     brushSteps(
       host,
       (x, y) => {
@@ -74,19 +96,40 @@ export const memoryOverTime: PanelKind = {
       keys: {
         h: { does: 'held or claimed bytes', press: () => choose(view === 'held' ? 'claimed' : 'held') },
         i: { does: 'bytes by tier', press: () => choose('tiers') },
+        p: { does: 'bytes by tier, zone and part at this step', press: () => choose('parts') },
+        o: { does: 'what moved between tiers', press: () => choose('moves') },
       },
       draw(theme) {
         plot.clear();
         const run = shownRun(store);
         const tiered = run !== undefined && hasTiers(run);
-        controls.querySelector<HTMLButtonElement>('[value="tiers"]')!.hidden = !tiered;
-        if (view === 'tiers' && !tiered) view = 'held';
+        // Beside the title of a small panel there is no room for all; keys and the enlarged panel have them.
+        choiceOf('tiers').hidden = !tiered || surface.width < 400;
+        choiceOf('moves').hidden = !tiered || surface.width < 320;
+        if ((view === 'tiers' || view === 'moves') && !tiered) view = 'held';
         markChoice(controls, view);
-        const wide = surface.width >= pagesFrom;
+        const overTime = view !== 'parts' && view !== 'moves';
+        const wide = overTime && surface.width >= pagesFrom;
         const range = run ? shownRange(store, run) : ([0, 0] as const);
         const map = run && wide ? pageMap(run, range[1]) : undefined;
-        const memory = run && encodeMemory(run, store.preview.step ?? shownStep(store, run), view);
-        const said = describeMemory(run, memory, view, range, map);
+        const step = run ? (store.preview.step ?? shownStep(store, run)) : 0;
+        const memory = run && encodeMemory(run, step, view);
+        boxes = [];
+        if (run && memory && !overTime) {
+          stack = pages = undefined;
+          plot.areas([], theme);
+          const whole = { x: 8, y: 6, width: surface.width - 12, height: surface.height - 12 };
+          if (view === 'moves') {
+            const steps = store.clock.mode === 'range' ? range : ([0, step] as const);
+            const moves = encodeMoves(run, steps);
+            if (moves) drawFlow(surface, theme, moves, whole);
+            return describeMemory(run, memory, view, range, { moves });
+          }
+          const parts = encodeParts(run, memory.row);
+          if (parts) boxes = drawIcicle(surface, theme, parts, whole, pointed);
+          return describeMemory(run, memory, view, range, { parts, pointed });
+        }
+        const said = describeMemory(run, memory, view, range, { pages: map });
         const named = surface.width >= 420;
         const rect: Rect = {
           x: 34,
@@ -101,7 +144,7 @@ export const memoryOverTime: PanelKind = {
         const area: PlotArea = {
           rect,
           x: { range: [start, tokens], ticks, title: 'tokens seen', line: true },
-          y: { range: [0, top / mib], ticks: roundTicks([0, top / mib], 4) },
+          y: { range: [0, top / mib], ticks: roundTicks([0, top / mib], Math.max(1, Math.min(4, rect.height / 22))) },
           zoom: 'x',
         };
         scales = plot.areas([area], theme)[0]!;
@@ -141,9 +184,14 @@ export const memoryOverTime: PanelKind = {
           );
         return said;
       },
-      step(columns) {
+      step(columns, rows) {
         const run = shownRun(store);
         if (!run) return undefined;
+        if (view === 'parts' && rows) {
+          const at = boxes.findIndex(({ box }) => box.path.join() === pointed?.join());
+          pointAt(boxes[Math.max(0, Math.min(boxes.length - 1, at + rows))]);
+          return undefined;
+        }
         const step = (store.preview.step ?? shownStep(store, run)) + columns;
         return { step: Math.max(0, Math.min(run.step, step)) };
       },
