@@ -26,7 +26,7 @@ export const mergeSimilarOperator = operator({
   needs: () => [{ of: 'keys', rotated: true }, { of: 'values' }],
   inputs: { keys: rows('T'), values: rows('T'), leavingKeys: rows('N'), leavingValues: rows('N') },
   state: { threshold: f32(['Hkv'], { values: 'shares', start: unset }) },
-  outputs: { mergedKeys: rows('T'), mergedValues: rows('T'), into: f32(['Hkv', 'N']) },
+  outputs: { mergedKeys: rows('T'), mergedValues: rows('T'), into: f32(['Hkv', 'N']), share: f32(['Hkv', 'N']) },
   cost: perElement(4, 'Hkv', 'N', 'T', 'D'),
   nearTies: 0.02,
 
@@ -48,6 +48,7 @@ export const mergeSimilarOperator = operator({
       mergedKeys: mixed(keys!, leavingKeys!),
       mergedValues: mixed(values!, leavingValues!),
       into: g.where(joins, g.cast(place, 'f32'), -1),
+      share: g.reduceSum(g.div(shares, all), 1),
       threshold,
     };
   },
@@ -55,7 +56,7 @@ export const mergeSimilarOperator = operator({
   reference({ keys, values, leavingKeys, leavingValues, threshold: before }, { smooth }) {
     const [H, T, D] = keys!.dims as [number, number, number];
     const N = leavingKeys!.dims[1]!;
-    const [threshold, into] = [tensor([H]), tensor([H, N])];
+    const [threshold, into, share] = [tensor([H]), tensor([H, N]), tensor([H, N])];
     const mixed = { keys: tensor([H, T, D], keys!.data), values: tensor([H, T, D], values!.data) };
     for (let h = 0; h < H; h++) {
       const kept = rowsOf(keys!, h);
@@ -72,13 +73,14 @@ export const mergeSimilarOperator = operator({
       for (const [part, gone] of [[mixed.keys, leavingKeys!], [mixed.values, leavingValues!]] as const) // biome-ignore format: one line
         for (let t = 0; t < T; t++) {
           const own = best.flatMap(({ cosine, at }, n) => (joins[n] && at === t ? [{ cosine, n }] : []));
+          for (const { cosine, n } of own) share.set(cosine / (1 + own.length), h, n);
           for (let d = 0; d < D; d++) {
             const taken = sumOf(own.map(({ cosine, n }) => cosine * gone.get(h, n, d)));
             part.set((part.get(h, t, d) + taken) / (1 + own.length), h, t, d);
           }
         }
     }
-    return { mergedKeys: mixed.keys, mergedValues: mixed.values, into, threshold };
+    return { mergedKeys: mixed.keys, mergedValues: mixed.values, into, share, threshold };
   },
 
   example: {
@@ -94,12 +96,14 @@ export const mergeSimilarOperator = operator({
       mergedKeys: [[[3, 0], [-1, 0]]], // biome-ignore format: one line
       mergedValues: [[[2, 3], [5, 5]]], // biome-ignore format: one line
       into: [[0, -1]],
+      share: [[0.5, 0]],
       threshold: [0.5],
     },
   },
 });
 
-/** A compensation that changes rows that stay; it gives `mergedKeys`, `mergedValues` and `into`, an index of a kept row or -1. */
+/** A compensation that changes rows that stay; it gives `mergedKeys`, `mergedValues`, `into`, an index of a kept row or -1, and
+ *  `share`, the factor of what left in the mixed row. */
 export interface Merging extends Bound {
   readonly merges: true;
 }

@@ -82,6 +82,8 @@ test('rows that take in others are the mean of themselves and of what they took 
   const cosine = (a: number[], b: number[]) => a.reduce((sum, v, d) => sum + v * b[d]!, 0) / length(a) / length(b);
   keys.forEach((key, t) => {
     const own = [...found.into.data].flatMap((to, n) => (to === t ? [n] : []));
+    for (const n of own)
+      assert.ok(Math.abs(found.share.data[n]! - cosine(key, leavingKeys[n]!) / (1 + own.length)) < 1e-5);
     for (let d = 0; d < 8; d++) {
       const mixed = (of: number[][], from: number[][]) =>
         (of[t]![d]! + own.reduce((sum, n) => sum + cosine(key, leavingKeys[n]!) * from[n]![d]!, 0)) / (1 + own.length);

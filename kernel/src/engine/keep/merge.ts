@@ -15,7 +15,13 @@ export interface Leaving {
 
 export const merges = (compensate: Bound): compensate is Merging => 'merges' in compensate;
 
-/** Changes the rows that stay, and says into which position each leaving entry went (-1: it is lost). Rows that stay must be
+/** Into which position an entry went, and with which factor its rows are part of the mixed ones. */
+export interface Taken {
+  into: number;
+  weight: number;
+}
+
+/** Changes the rows that stay, and says what became of each leaving entry (missing: it is lost). Rows that stay must be
  *  stored exactly. `registers` of the layer keep what the operator remembers, one number a head. */
 export async function mergeLeaving(
   { compensate, score }: { compensate: Merging; score: Bound },
@@ -23,7 +29,7 @@ export async function mergeLeaving(
   registers: Map<string, Float32Array>,
   operate: Operate | undefined,
   observer: Observer | undefined,
-): Promise<Map<number, number>> {
+): Promise<Map<number, Taken>> {
   const table = layer.tables[kvHead]!;
   const { headSize: D, kvHeads } = layer.shape;
   const gone = new Set(entries);
@@ -57,7 +63,9 @@ export async function mergeLeaving(
   }
   const taker = into.map((t) => (t < 0 ? -1 : staying[t]!));
   followMerges(table, score, leaving, taker);
-  return new Map(Array.from(leaving, (e, n) => [e, taker[n]! < 0 ? -1 : table.position[taker[n]!]!]));
+  const share = result['share']!.data;
+  const taken = (n: number): Taken => ({ into: table.position[taker[n]!]!, weight: Number(share[n]) });
+  return new Map([...leaving].flatMap((e, n) => (taker[n]! < 0 ? [] : [[e, taken(n)] as const])));
 }
 
 /** Columns of the score that add up when entries merge: the one that takes in gets what the other had. */

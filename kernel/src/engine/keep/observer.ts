@@ -13,6 +13,8 @@ export interface CacheEvent {
   to: number;
   /** Position of the entry that took it in, or -1. */
   into: number;
+  /** Factor of its rows in the mixed rows of that entry. */
+  weight?: number;
   /** The score that decided, NaN where none did, and its rank (0 = highest), -1 without a score. */
   score: number;
   rank: number;

@@ -14,7 +14,7 @@ import {
 import { type CacheLayer, compact, evict, parts } from '../cache/layer.ts';
 import { inTimeOrder, type Table } from '../cache/table.ts';
 import type { Encoder } from './encoder.ts';
-import { type Leaving, mergeLeaving, merges } from './merge.ts';
+import { type Leaving, mergeLeaving, merges, type Taken } from './merge.ts';
 import { type Move, moveRows } from './moves.ts';
 import type { CacheEvent, Observer } from './observer.ts';
 import { checkScore, type ScoreFacts, scoreHeld } from './score.ts';
@@ -143,8 +143,8 @@ export async function keepPass(
   const moves = new Map<string, Move[]>();
   const leaving: Leaving[] = [];
   const goodbyes: CacheEvent[] = [];
-  // Into which position each of those that leave went, in the same order.
-  const takers: number[] = [];
+  // What took in each of those that leave, in the same order.
+  const takers: (Taken | undefined)[] = [];
   for (const [l, layer] of layers.entries()) {
     layer.tables.forEach((table, h) => {
       const head = l * layer.shape.kvHeads + h;
@@ -174,11 +174,10 @@ export async function keepPass(
     for (const one of leaving) {
       const registers = now.registers?.(one.layerIndex) ?? new Map();
       const into = await mergeLeaving({ compensate, score }, one, registers, now.facts?.operate, observer);
-      for (const e of one.entries) takers.push(into.get(e) ?? -1);
+      for (const e of one.entries) takers.push(into.get(e));
     }
   goodbyes.forEach((event, i) => {
-    const into = takers[i] ?? -1;
-    observer?.event(into < 0 ? event : { ...event, kind: 'merge', into });
+    observer?.event(takers[i] ? { ...event, kind: 'merge', ...takers[i] } : event);
   });
   // From the highest index down: the entry that fills the gap is one that stays.
   for (const { layer, kvHead, entries } of leaving) for (const e of entries.reverse()) evict(layer, kvHead, e);

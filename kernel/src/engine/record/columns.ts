@@ -46,6 +46,9 @@ export const columnCatalogue = {
   'event.to': { lane: 'log', type: 'u8', shape: 'E' },
   /** Position of the entry that took it in, or -1. */
   'event.into': { lane: 'log', type: 'i32', shape: 'E' },
+  /** Factor of the rows of the entry in the mixed rows of the one that took it in, NaN where none did. Only methods that merge
+   *  send it. */
+  'event.weight': { lane: 'log', type: 'f32', shape: 'E' },
   /** Score that decided, NaN where the rule reads positions only. */
   'event.score': { lane: 'log', type: 'f32', shape: 'E' },
   /** Rank by score among the entries of its head, 0 = highest; -1 where there is no score. */

@@ -109,6 +109,7 @@ export function createRecorder(
     : createQuantizationRecord(layers, queryHeads, kvHeads, headSize);
   const read = before ? structuredClone(before.read) : createReadRecord(layers, queryHeads, kvHeads);
   const reading = readsOrPlaces(sequence.method);
+  const weighs = 'merges' in sequence.method.declaration.compensate;
   const graph = hasGraph(sequence.method)
     ? (before?.graph && structuredClone(before.graph)) || createGraphRecord()
     : undefined;
@@ -226,6 +227,7 @@ export function createRecorder(
       column('event.from').push(e.from);
       column('event.to').push(e.to);
       column('event.into').push(e.into);
+      if (weighs) column('event.weight').push(e.weight ?? Number.NaN);
       column('event.score').push(e.score);
       column('event.rank').push(e.rank);
     },

@@ -213,8 +213,9 @@ function eventsBetween(run: Run, from: number, to: number): [first: number, end:
 /** All events of the steps that are shown, for files. */
 function eventRows(run: Run, from: number, to: number): DataColumns {
   const [first, end] = eventsBetween(run, from, to);
-  const part = (name: 'step' | 'layer' | 'kvHead' | 'position' | 'kind' | 'from' | 'to' | 'into' | 'score' | 'rank') =>
-    Array.from(run.log.get(`event.${name}`)?.data.subarray(first, end) ?? []);
+  const part = (
+    name: 'step' | 'layer' | 'kvHead' | 'position' | 'kind' | 'from' | 'to' | 'into' | 'weight' | 'score' | 'rank',
+  ) => Array.from(run.log.get(`event.${name}`)?.data.subarray(first, end) ?? []);
   const rule = run.info.method.slots.find(({ slot }) => slot === 'select')?.text ?? '';
   const position = part('position');
   return {
@@ -227,6 +228,7 @@ function eventRows(run: Run, from: number, to: number): DataColumns {
     from: part('from').map((zone) => zoneName(run, zone)),
     to: part('to').map((zone) => zoneName(run, zone)),
     target: part('into'),
+    ...(run.log.has('event.weight') ? { weight: part('weight') } : {}),
     score: part('score'),
     rank: part('rank'),
     rule: position.map(() => rule),
@@ -247,6 +249,13 @@ export function lifetimeLines(run: Run, lifetime: Lifetime): string[] {
   ];
 }
 
+/** Where a token went that was merged, and what became of that. */
+function mergedWords(run: Run, { position, weight, leftAt }: NonNullable<NonNullable<Why['event']>['into']>): string {
+  const how = Number.isFinite(weight) ? `, weight ${fixed(weight, 2)}` : '';
+  const since = leftAt === undefined ? 'still held' : `which left at step ${leftAt}`;
+  return `merged into ${quoted(position, run.texts[position]?.text)}${how}; ${since}`;
+}
+
 /** What is known of one head's decision about a token, line by line. */
 export function whyLines(run: Run, why: Why): string[] {
   const { event, layer, kvHead, zone, received } = why;
@@ -262,6 +271,6 @@ export function whyLines(run: Run, why: Why): string[] {
       : `${where}: held, ${zone} since ${event.step === 0 ? 'the prompt' : `step ${event.step}`}`,
     ranked,
     `age ${event.age} tokens${Number.isFinite(received) ? `; received ${fixed(received, 2)} in all` : ''}`,
-    ...(event.into === undefined ? [] : [`merged into ${quoted(event.into, run.texts[event.into]?.text)}`]),
+    ...(event.into === undefined ? [] : [mergedWords(run, event.into)]),
   ];
 }

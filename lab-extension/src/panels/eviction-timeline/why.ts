@@ -24,8 +24,9 @@ export interface Why {
         among: number;
         /** Tokens written between this one and the event. */
         age: number;
-        /** Position of the entry that took it in. */
-        into: number | undefined;
+        /** The entry that took it in, with which factor its rows became part of it (NaN where that was not recorded), and when
+         *  that entry left itself. */
+        into: { position: number; weight: number; leftAt: number | undefined } | undefined;
       }
     | undefined;
   /** Attention that the token has received from this head's group so far; NaN where it is not recorded. */
@@ -38,7 +39,7 @@ export function whyOf(run: Run, step: number, layer: number, kvHead: number, pos
   const born = logColumn(run, 'token.step')?.data[position];
   if (born === undefined || born > step) return undefined;
   const column = (
-    name: 'step' | 'layer' | 'kvHead' | 'position' | 'kind' | 'from' | 'to' | 'into' | 'score' | 'rank',
+    name: 'step' | 'layer' | 'kvHead' | 'position' | 'kind' | 'from' | 'to' | 'into' | 'weight' | 'score' | 'rank',
   ) => logColumn(run, `event.${name}`)?.data;
   const [at, layers, heads, positions, kinds] = [
     column('step'),
@@ -76,13 +77,26 @@ export function whyOf(run: Run, step: number, layer: number, kvHead: number, pos
             rank: column('rank')?.[found] ?? -1,
             among: heldBefore(run, at![found]!, layer, kvHead),
             age: seenBefore(run, at![found]!) - 1 - position,
-            into: into < 0 ? undefined : into,
+            into:
+              into < 0
+                ? undefined
+                : {
+                    position: into,
+                    weight: column('weight')?.[found] ?? Number.NaN,
+                    leftAt: leftAt(run, step, layer, kvHead, into),
+                  },
           },
     received: scores?.data[(layer * run.info.model.kvHeads + kvHead) * tokens + position] ?? Number.NaN,
     rules: run.info.method.slots
       .filter(({ slot, neutral }) => !neutral && (slot === 'score' || slot === 'select' || slot === 'compensate'))
       .map(({ text, file }) => ({ text, file })),
   };
+}
+
+/** Step at which a head let an entry go, up to a step; undefined while it holds it. */
+function leftAt(run: Run, step: number, layer: number, kvHead: number, position: number): number | undefined {
+  const taker = whyOf(run, step, layer, kvHead, position);
+  return taker && taker.zone === undefined ? taker.event?.step : undefined;
 }
 
 /** Entries that a head held when a step's keep line began: all tokens written until then that no earlier event took. */
