@@ -149,6 +149,7 @@ function eventsTable({ info, texts, columns }: Recorded): TableColumns {
     from: zones('event.from'),
     to: zones('event.to'),
     target: rowsOf(rows, (i) => orNull(columns['event.into']?.data[i])),
+    weight: rowsOf(rows, (i) => orNull(columns['event.weight']?.data[i])),
     score,
     rank: rowsOf(rows, (i) => orNull(columns['event.rank']?.data[i])),
     rule: rowsOf(rows, () => rule),

@@ -25,7 +25,7 @@ const cuts: readonly Cut[] = [
     drops: /^watch\.|^attention\.entropy$|^bytes\.(layer|workspace)$|^heavy\.top|^token\.entropy$/,
   },
   { says: 'attention received by each token in each head', drops: /^attention\.received$/ },
-  { says: 'scores and ranks of evictions', drops: /^event\.(score|rank|into)$/ },
+  { says: 'scores and ranks of evictions', drops: /^event\.(score|rank|into|weight)$/ },
   { says: 'scores of heavy hitters', drops: /^heavy\.score$/ },
   { says: 'zones of the entries at the end', drops: /^entry\./ },
   { says: 'attention to what was not read', drops: /^dense\./ },
