@@ -72,6 +72,7 @@ const stepColumns: Readonly<Record<string, string>> = {
   n: 'token.step',
   S: 'step.index',
   E: 'event.step',
+  Q: 'rank.step',
   M: 'move.step',
   R: 'dense.step',
   N: 'node.step',

@@ -78,7 +78,7 @@ type Meaning =
 const absentCode = 255;
 const mayBeAbsent = new Set<Meaning>(['zone', 'lane', 'tier']);
 /** Columns in which -1 says that there is none. */
-const mayBeNone = new Set(['event.into', 'page.lastRead', 'graph.other']);
+const mayBeNone = new Set(['event.into', 'rank.position', 'page.lastRead', 'graph.other']);
 
 /** Leaves out the entries of columns that this reader does not know; throws when a name comes twice. */
 export function knownColumns(header: SnapshotHeader): SnapshotHeader {

@@ -15,6 +15,9 @@ export const errorMeasures = ['meanSquaredError', 'maxAbs', 'cosine', 'snrDb'] a
 /** Entries kept per query head in `heavy.topPosition` and `heavy.topShare`. */
 export const topCount = 16;
 
+/** Tokens kept per KV head in `rank.position`. */
+export const rankCount = 24;
+
 /** Every column a run can send, its lane and shape. A panel that misses one says which setting brings it. */
 export const columnCatalogue = {
   // One row per token, prompt first. Its text is in `FrameHeader.texts`.
@@ -80,6 +83,9 @@ export const columnCatalogue = {
   'heavy.topShare': { lane: 'state', type: 'f32', shape: 'L Hq 16' },
   /** Attention received by each token so far, summed over queries and over the query heads of a group. */
   'heavy.score': { lane: 'state', type: 'f32', shape: 'L Hkv T' },
+  /** Every sixteenth step: the positions with the highest scores in each head so far, best first, -1 where there are no more. */
+  'rank.step': { lane: 'log', type: 'u32', shape: 'Q' },
+  'rank.position': { lane: 'log', type: 'i32', shape: 'Q L Hkv 24' },
   /** Attention received per query that could see the token, query row of the token itself left out. */
   'attention.received': { lane: 'state', type: 'f32', shape: 'L Hq T' },
 

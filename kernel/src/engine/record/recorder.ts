@@ -27,6 +27,7 @@ import {
   type ReadColumn,
   type RunChange,
   type RunInfo,
+  rankCount,
   readColumns,
   type TokenText,
   topCount,
@@ -40,6 +41,7 @@ import {
   recordOutputError,
   recordWritten,
 } from './quantization-record.ts';
+import { leadingPositions, rankEvery } from './rank-record.ts';
 import {
   closeReadStep,
   createReadRecord,
@@ -119,6 +121,7 @@ export function createRecorder(
     'bytes.layer': [layers],
     'sink.mass': [layers, queryHeads],
     'attention.entropy': [layers, queryHeads],
+    'rank.position': [layers, kvHeads, rankCount],
     ...readShapes(layers, queryHeads, kvHeads, Z),
   };
   const types = {
@@ -272,6 +275,11 @@ export function createRecorder(
       column('bytes.budget').push(budgetBytes(sequence.method, sequence.allocated, headSize));
       column('sink.mass').pushRow(attention.sinkMass);
       column('attention.entropy').pushRow(attention.entropy);
+      if (sawAttention && sequence.step % rankEvery === 0) {
+        const scores = receivedByGroup(attention, heads, sequence.ids.length);
+        column('rank.step').push(Math.max(0, sequence.step));
+        column('rank.position').pushRow(leadingPositions(scores, layers * kvHeads));
+      }
       if (reading) closeReadStep(read, sequence, ledger, column);
       if (graph) recordGraph(graph, sequence, column);
     },

@@ -8,7 +8,15 @@ import type { Rect, Surface } from '../../draw/surface.ts';
 import { rampIndex, type Theme } from '../../draw/theme.ts';
 import { placeWords } from '../../draw/words.ts';
 import type { Run } from '../../store/run.ts';
-import { lockSelection, previewSelection, type Store, selected, shownRun, shownStep } from '../../store/store.ts';
+import {
+  lockSelection,
+  previewSelection,
+  type Store,
+  selected,
+  shownRange,
+  shownRun,
+  shownStep,
+} from '../../store/store.ts';
 import { headOf } from '../eviction-timeline/panel.ts';
 import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { describeHeavy } from './describe.ts';
@@ -26,6 +34,8 @@ import {
 } from './encode.ts';
 import { fillTopList } from './list.ts';
 import { aboutOverlap, drawOverlap, overlapArea } from './overlap.ts';
+import { aboutRanks, rankChanges, rankRows, rankTable } from './ranks.ts';
+import { drawSlopes, pointedEnd, type SlopeEnd } from './slopes.ts';
 
 export const heavyHitters: PanelKind = {
   id: 'heavy-hitters',
@@ -39,16 +49,23 @@ export const heavyHitters: PanelKind = {
       rule = next;
       redraw();
     };
-    let overlapping = false;
-    const overlap = document.createElement('button');
-    overlap.type = 'button';
-    overlap.textContent = 'Overlap';
-    overlap.title = 'Which heads have the same heavy tokens (o)';
-    const toggleOverlap = () => {
-      overlapping = !overlapping;
+    // What stands in place of the scores, if anything.
+    let instead: 'overlap' | 'ranks' | undefined;
+    const toggle = (picture: typeof instead) => {
+      instead = instead === picture ? undefined : picture;
       redraw();
     };
-    overlap.addEventListener('click', toggleOverlap);
+    const pictureButton = (picture: 'overlap' | 'ranks', text: string, title: string) => {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.textContent = text;
+      button.title = title;
+      button.addEventListener('click', () => toggle(picture));
+      return button;
+    };
+    const overlap = pictureButton('overlap', 'Overlap', 'Which heads have the same heavy tokens (o)');
+    const ranks = pictureButton('ranks', 'Ranks', 'How ranks change between two steps (k)');
+    let ends: SlopeEnd[] = [];
     const scores = segmented<ScoreRule>(
       'Score',
       [
@@ -61,7 +78,7 @@ export const heavyHitters: PanelKind = {
     );
     const controls = document.createElement('span');
     controls.className = 'kvlab-choices';
-    controls.append(overlap, scores);
+    controls.append(overlap, ranks, scores);
     const list = document.createElement('div');
     list.className = 'kvlab-top';
     host.append(list);
@@ -71,9 +88,11 @@ export const heavyHitters: PanelKind = {
       host,
       (x, y) => {
         const run = shownRun(store);
-        if (!run || !scales || !mosaic || !within(mosaic, x, y)) return undefined;
+        if (!run || !mosaic || !within(mosaic, x, y)) return undefined;
+        if (instead === 'ranks') return pointedEnd(ends, x < mosaic.x + mosaic.width / 2 ? 'left' : 'right', y);
+        if (!scales) return undefined;
         const row = Math.floor(scales.y.invert(y) * run.info.model.kvHeads);
-        if (overlapping)
+        if (instead === 'overlap')
           return {
             layer: Math.floor(row / run.info.model.kvHeads),
             kvHead: row % run.info.model.kvHeads,
@@ -103,7 +122,8 @@ export const heavyHitters: PanelKind = {
     return {
       controls,
       keys: {
-        o: { does: 'overlap of heavy tokens between heads', press: toggleOverlap },
+        o: { does: 'overlap of heavy tokens between heads', press: () => toggle('overlap') },
+        k: { does: 'change of ranks between two steps', press: () => toggle('ranks') },
         r: {
           does: 'next score: sum, mean, largest',
           press: () => choose(scoreRules[(scoreRules.indexOf(rule) + 1) % scoreRules.length]!),
@@ -112,7 +132,8 @@ export const heavyHitters: PanelKind = {
       draw(theme) {
         plot.clear();
         markChoice(scores, rule);
-        overlap.setAttribute('aria-pressed', String(overlapping));
+        overlap.setAttribute('aria-pressed', String(instead === 'overlap'));
+        ranks.setAttribute('aria-pressed', String(instead === 'ranks'));
         controls.hidden = surface.width < 420;
         list.style.setProperty('--kvlab-heavy', theme.tones.heavy);
         const run = shownRun(store);
@@ -130,12 +151,23 @@ export const heavyHitters: PanelKind = {
         const { position } = selected(store);
         const wide = surface.width >= 420;
         let left = wide ? surface.width - 250 : 0;
-        if (wide) {
-          const area = overlapping ? overlapArea(run, drawing, surface, left) : mosaicArea(run, drawing, surface, left);
+        const changes =
+          wide && instead === 'ranks'
+            ? rankChanges(run, head, store.clock.mode === 'range' ? shownRange(store, run) : [0, step])
+            : undefined;
+        if (wide && instead === 'ranks') {
+          plot.areas([], theme);
+          scales = undefined;
+          left = surface.width - 290;
+          mosaic = { x: 0, y: 24, width: left - 12, height: surface.height - 28 };
+          ends = drawSlopes(surface, theme, run, changes, mosaic, position);
+        } else if (wide) {
+          const area =
+            instead === 'overlap' ? overlapArea(run, drawing, surface, left) : mosaicArea(run, drawing, surface, left);
           scales = plot.areas([area], theme)[0]!;
           mosaic = area.rect;
           left = Math.max(mosaic.x + mosaic.width + 36, surface.width - 420);
-          if (overlapping) drawOverlap(surface, theme, drawing, area.rect, row);
+          if (instead === 'overlap') drawOverlap(surface, theme, drawing, area.rect, row);
           else drawMosaic(surface, theme, run, drawing, area.rect, scales, axes.zoomed(0).x, store, position, row);
         } else {
           plot.areas([], theme);
@@ -158,7 +190,18 @@ export const heavyHitters: PanelKind = {
           position,
         );
         const said = describeHeavy(run, step, drawing, head, curve, position, wide);
-        if (!(wide && overlapping)) return said;
+        if (wide && instead === 'ranks')
+          return {
+            ...said,
+            subtitle: 'rank by sum over queries and group',
+            caption: aboutRanks(run, changes, position),
+            legend: [
+              { kind: 'line', label: 'rises', colour: theme.tones.heavy },
+              { kind: 'line', label: 'falls', colour: theme.ink3 },
+            ],
+            ...(changes && { table: () => rankTable(run, changes), data: () => rankRows(run, changes) }),
+          };
+        if (!(wide && instead === 'overlap')) return said;
         return {
           ...said,
           caption: aboutOverlap(run, drawing, row),

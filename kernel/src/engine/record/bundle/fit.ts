@@ -26,7 +26,7 @@ const cuts: readonly Cut[] = [
   },
   { says: 'attention received by each token in each head', drops: /^attention\.received$/ },
   { says: 'scores and ranks of evictions', drops: /^event\.(score|rank|into|weight)$/ },
-  { says: 'scores of heavy hitters', drops: /^heavy\.score$/ },
+  { says: 'scores of heavy hitters', drops: /^heavy\.score$|^rank\./ },
   { says: 'zones of the entries at the end', drops: /^entry\./ },
   { says: 'attention to what was not read', drops: /^dense\./ },
   // Rows of single pages belong to rows of steps: all of them stay, or none.
