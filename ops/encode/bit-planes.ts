@@ -2,10 +2,10 @@
  *
  *  value(code) = sum of (2 x_i - 1) 2^i over the bits x_i: the odd numbers from -(2^n - 1) to 2^n - 1. scale = max|x| / (2^n - 1),
  *  code = round((x / scale + 2^n - 1) / 2). "Efficient Arbitrary Precision Acceleration" (Bipolar-INT), arXiv:2409.17870.
- *  Zero is not among the values; an entry of zeros has scale 0. Departure: f32 products of +-1 where a device has no popcount:
- *  the same whole numbers, and no claim of speed. */
+ *  Zero is not among the values; an entry of zeros has scale 0. Departure: f32 products of bits where a device has no popcount,
+ *  the planes of a query summed before: the same whole numbers, and no claim of speed. */
 import { perElement } from '../cost.ts';
-import { packBits, unpackBits } from '../graph/bits.ts';
+import { bitsOf, packBits, unpackBits } from '../graph/bits.ts';
 import type { GraphBuilder, Value } from '../graph/builder.ts';
 import { roundHalfEven } from '../graph/composites.ts';
 import { roundToHalf } from '../graph/half.ts';
@@ -28,44 +28,33 @@ function coded(g: GraphBuilder, x: Value, bits: number, store: (v: Value) => Val
   const steps = g.div(x, g.where(g.equal(scale, 0), 1, scale));
   return { scale, codes: g.clip(roundHalfEven(g, g.mul(g.add(steps, top(bits)), 0.5)), 0, top(bits)) };
 }
-/** Each bit of whole numbers, lowest first, as 0 and 1. */
-function bitsOf(g: GraphBuilder, codes: Value, bits: number): Value[] {
-  let left = codes;
-  return Array.from({ length: bits }, () => {
-    const above = g.floor(g.mul(left, 0.5));
-    const bit = g.sub(left, g.mul(above, 2));
-    left = above;
-    return bit;
-  });
-}
-const signs = (g: GraphBuilder, bit: Value): Value => g.sub(g.mul(bit, 2), 1);
 
 function write(g: GraphBuilder, x: Value, { bits }: PlaneParams): Record<string, Value> {
   const { codes, scale } = coded(g, x, bits, (v) => roundToHalf(g, v));
   const planes = bitsOf(g, codes, bits).map((bit, i) => [`plane${i}`, packBits(g, bit, 2, g.sizes.D!, 1)[0]!]);
   return { ...Object.fromEntries(planes), scale: g.squeeze(scale, 2) };
 }
-/** The planes as +1 and -1 [H, T, D], lowest first. */
-const planesOf = (g: GraphBuilder, stored: Values, { bits }: PlaneParams): Value[] =>
-  Array.from({ length: bits }, (_, i) => signs(g, unpackBits(g, [stored[`plane${i}`]!], 2, g.sizes.D!, 1)));
+/** The planes as 0 and 1 [H, T, D], lowest first. */
+const bitsOfKeys = (g: GraphBuilder, stored: Values, { bits }: PlaneParams): Value[] =>
+  Array.from({ length: bits }, (_, i) => unpackBits(g, [stored[`plane${i}`]!], 2, g.sizes.D!, 1));
 
 function read(g: GraphBuilder, stored: Values, o: PlaneParams): Value {
-  const planes = planesOf(g, stored, o).map((plane, i) => (i === 0 ? plane : g.mul(plane, 2 ** i)));
-  const values = planes.reduce((sum, plane) => g.add(sum, plane));
+  const codes = bitsOfKeys(g, stored, o).map((bit, i) => (i === 0 ? bit : g.mul(bit, 2 ** i)));
+  const values = g.sub(g.mul(codes.reduce((sum, bit) => g.add(sum, bit)), 2), top(o.bits)); // biome-ignore format: one line
   return g.mul(values, g.unsqueeze(g.cast(stored.scale!, 'f32'), 2));
 }
 
-/** Sum over all pairs of planes of 2^(i + j) times the product of their signs, times both scales. */
+/** Sum over the planes of keys of 2^j times the product of their signs with the whole numbers of the queries, times both scales.
+ *  All planes of a query meet a plane of keys at once, since f32 holds their sum exactly. With bits x in place of signs the
+ *  product is 2 (q x) - sum of q. */
 function dot(g: GraphBuilder, queries: Value, stored: Values, o: PlaneParams): Value {
   const { codes, scale } = coded(g, queries, o.queryBits, (v) => v);
-  const queryPlanes = bitsOf(g, codes, o.queryBits).map((bit) => signs(g, bit));
+  const numbers = g.sub(g.mul(codes, 2), top(o.queryBits)); // [H, R, D]
+  const own = g.reduceSum(numbers, 2, true); // [H, R, 1]
   let sum: Value | undefined;
-  for (const [j, keys] of planesOf(g, stored, o).entries()) {
-    const across = g.transpose(keys, [0, 2, 1]); // [H, D, T]
-    for (const [i, plane] of queryPlanes.entries()) {
-      const part = g.mul(g.matMul(plane, across), 2 ** (i + j)); // [H, R, T]
-      sum = sum ? g.add(sum, part) : part;
-    }
+  for (const [j, bits] of bitsOfKeys(g, stored, o).entries()) {
+    const products = g.sub(g.mul(g.matMul(numbers, g.transpose(bits, [0, 2, 1])), 2), own); // [H, R, T]
+    sum = sum ? g.add(sum, g.mul(products, 2 ** j)) : products;
   }
   const keyScale = g.unsqueeze(g.cast(stored.scale!, 'f32'), 1); // [H, 1, T]
   return g.mul(g.mul(sum!, scale), keyScale);

@@ -14,7 +14,7 @@ import { f32, operator } from '../operator.ts';
 import { choice, count, flag, number, type ParamValues } from '../params.ts';
 import { tensor } from '../tensor.ts';
 import { type Code, claimedOf, type Encoding, type Values } from './encoding.ts';
-import { codesOn, gridOf, onGrid, valuesOn } from './grid.ts';
+import { codesOn, gridOf, groupedBy, layoutOf, onGrid, valuesOn } from './grid.ts';
 
 const params = {
   bits: count({ default: 2, min: 1, max: 8, unit: 'bits', note: 'width of a code' }),
@@ -30,37 +30,30 @@ const params = {
 };
 type QuantParams = ParamValues<typeof params>;
 
-/** x [H, T, D] with its groups on an axis of their own: keys [H, B, group, D], values [H, T, D/group, group]. */
-function grouped(g: GraphBuilder, x: Value, { per, group }: QuantParams): Value {
-  if (per === 'channel') return g.reshape(x, [x.dims[0]!, 'B', group, x.dims[2]!]);
-  const width = per === 'row' ? g.sizes.D! : group;
-  return g.reshape(x, [x.dims[0]!, x.dims[1]!, g.sizes.D! / width, width]);
-}
-const groupAxis = ({ per }: QuantParams): number => (per === 'channel' ? 2 : 3);
-const sizeOf = (g: GraphBuilder, { per, group }: QuantParams): number => (per === 'row' ? g.sizes.D! : group);
-
 function write(g: GraphBuilder, x: Value, o: QuantParams): Record<string, Value> {
-  const groups = grouped(g, x, o);
-  const axis = groupAxis(o);
+  const groups = groupedBy(g, x, o);
+  const { n, whole, axis } = layoutOf(g, o);
   const end = (reduce: typeof g.reduceMin): Value => {
-    const own = reduce(groups, axis, true); // [H, B, 1, D] or [H, T, D/group, 1]
-    return o.per === 'row' ? reduce(own, 0, true) : own; // [1, T, 1, 1]
+    const own = reduce(groups, axis, true); // [H, B, 1, D], [H, T, D/group, 1] or [H, T, 1]
+    return o.per === 'row' ? reduce(own, 0, true) : own; // [1, T, 1]
   };
   const grid = gridOf(g, end(g.reduceMin), end(g.reduceMax), o);
-  const planes = packBits(g, codesOn(g, groups, grid, o.bits), axis, sizeOf(g, o), o.bits);
+  const planes = packBits(g, codesOn(g, groups, grid, o.bits), axis, n, o.bits);
+  const flat = (v: Value) => (whole ? v : g.squeeze(v, axis));
   return {
-    ...Object.fromEntries(planes.map((p, i) => [`codes${i}`, p])),
-    scale: g.squeeze(grid.scale, axis),
-    low: g.squeeze(grid.low, axis),
+    ...Object.fromEntries(planes.map((p, i) => [`codes${i}`, whole ? g.unsqueeze(p, axis) : p])),
+    scale: flat(grid.scale),
+    low: flat(grid.low),
   };
 }
 
 function read(g: GraphBuilder, stored: Values, o: QuantParams): Value {
-  const axis = groupAxis(o);
+  const { n, whole, axis } = layoutOf(g, o);
   const planes = planesOf(o.bits).map((_, i) => stored[`codes${i}`]!);
-  const codes = unpackBits(g, planes, axis, sizeOf(g, o), o.bits); // as groups
-  const spread = (v: Value) => g.unsqueeze(g.cast(v, 'f32'), axis);
+  const codes = unpackBits(g, whole ? planes.map((p) => g.squeeze(p, axis)) : planes, axis, n, o.bits); // as groups
+  const spread = (v: Value) => (whole ? g.cast(v, 'f32') : g.unsqueeze(g.cast(v, 'f32'), axis));
   const groups = valuesOn(g, codes, { low: spread(stored.low!), scale: spread(stored.scale!) });
+  if (whole) return groups;
   return g.reshape(groups, [groups.dims[0]!, o.per === 'channel' ? 'T' : groups.dims[1]!, 'D']); // [H, T, D]
 }
 

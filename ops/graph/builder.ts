@@ -271,6 +271,9 @@ export function graphBuilder(graphName: string, sizes: Sizes = {}, device: Graph
   const squeeze = (x: Value, at: number): Value =>
     one('Squeeze', [x, constant('i64', [at], [1])], [{ type: x.type, dims: x.dims.filter((_, i) => i !== at) }]);
   const shape = (x: Value): Value => one('Shape', [x], [{ type: 'i64', dims: [x.dims.length] }]);
+  /** The bits of bytes that `mask` has too. WebGPU has no such kernel. */
+  const bitwiseAnd = (x: Value, mask: number): Value =>
+    one('BitwiseAnd', [x, constant('u8', [mask], [])], [{ type: x.type, dims: x.dims }]);
   const clip = (x: Value, low: Operand, high: Operand): Value =>
     one('Clip', [x, scalar(low, x.type), scalar(high, x.type)], [{ type: x.type, dims: x.dims }]);
   const softmax = (x: Value, axis: Axis): Value =>
@@ -387,6 +390,7 @@ export function graphBuilder(graphName: string, sizes: Sizes = {}, device: Graph
     unsqueeze,
     squeeze,
     shape,
+    bitwiseAnd,
     clip,
     softmax,
     cumSum,

@@ -43,7 +43,7 @@ test('an entry of zeros has scale zero and comes back as zeros', async () => {
   assert.ok([...restored.data].every((v) => v === 0));
 });
 
-test('the engine multiplies with the planes themselves: no row of keys is restored', () => {
+test('the engine multiplies with each plane of the keys itself: no row of keys is restored', () => {
   const encoding = methods.bipolarInt({ bits: 3, queryBits: 4 }).encodingOf('body', 'keys');
   const g = graphBuilder('planes', { D: 64 });
   const codes = Object.fromEntries(
@@ -53,7 +53,7 @@ test('the engine multiplies with the planes themselves: no row of keys is restor
     ]),
   );
   encoding.dot!(g, g.input('queries', 'f32', [1, 'R', 'D']), codes);
-  assert.equal(g.record().nodes.filter(({ type }) => type === 'MatMul').length, 3 * 4);
+  assert.equal(g.record().nodes.filter(({ type }) => type === 'MatMul').length, 3);
 });
 
 test('the wider the planes, the nearer the answer to that of the full cache', async () => {
