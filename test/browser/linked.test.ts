@@ -70,6 +70,56 @@ test('a query head that is clicked marks its KV head and group, and the panels o
   await free();
 });
 
+test('Shift and a click add tokens and heads, Shift and arrows extend, and every panel marks them all', async () => {
+  const token = (position: number) => `.kvlab-token[data-position="${position}"]`;
+  const locked = () =>
+    page.evaluate(
+      `[...document.querySelectorAll('.kvlab-token.kvlab-locked')].map((one) => Number(one.dataset.position))`,
+    ) as Promise<number[]>;
+  await page.click(token(12));
+  await page.click(token(20), { modifiers: ['Shift'] });
+  await until(
+    async () => (await locked()).join() === '12,20',
+    20_000,
+    () => 'the strip does not mark both tokens',
+  );
+  assert.equal(await page.evaluate('getSelection().toString()'), '', 'no text is selected by it');
+  for (const panel of ['token-strip', 'eviction-timeline'])
+    await until(
+      async () => /^2 tokens/.test((await caption(panel))!),
+      20_000,
+      () => `${panel} speaks of something else`,
+    );
+  await page.mouse.move(4, 4);
+  await page.focus('[data-panel="eviction-timeline"] .kvlab-drawing');
+  for (const key of ['ArrowRight', 'ArrowRight', 'ArrowRight']) await page.keyboard.press(`Shift+${key}`);
+  await until(
+    async () => (await locked()).join() === '20,21,22,23',
+    20_000,
+    () => 'the selection is not extended',
+  );
+  const box = await drawing('attention-sinks');
+  const head = (column: number, row: number) => [box.x + 22 + 16 * column + 8, box.y + 32 + 14 * row + 4] as const;
+  await page.mouse.click(...head(4, 12));
+  await page.keyboard.down('Shift');
+  await page.mouse.click(...head(6, 12));
+  await page.keyboard.up('Shift');
+  await page.mouse.move(4, 4);
+  await until(
+    async () => /2 heads \(\d+\.\d, \d+\.\d\): 0\.\d\d on average\.$/.test((await caption('attention-sinks'))!),
+    20_000,
+    () => 'the sinks do not speak of both heads',
+  );
+  assert.equal((await storeHas('locked')).heads.length, 2);
+  await page.keyboard.press('Escape');
+  await until(
+    async () => (await locked()).length === 0,
+    20_000,
+    () => 'Escape does not clear them',
+  );
+  await free();
+});
+
 test('pointing at a token in one panel brings it into view in the strip, without moving the page', async () => {
   await page.setViewportSize({ width: 800, height: 1500 });
   await settled(page);

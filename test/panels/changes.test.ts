@@ -41,7 +41,7 @@ function said(run: Run, step: number): Said {
   const fit = { from: 0, positions: run.texts.length, steps: run.step, columnBin: 1, rowBin: 1 };
   const tones = { fresh: '', sinks: '', recent: '', heavy: '' };
   const theme = { tones } as unknown as Parameters<typeof describeEviction>[5];
-  return describeEviction(run, [0, step], encodeEviction(run, step, undefined, fit), undefined, undefined, theme);
+  return describeEviction(run, [0, step], encodeEviction(run, step, undefined, fit), undefined, [], theme);
 }
 
 test('the eviction timeline says what changed and from when on, in words and as a row above its evictions', () => {

@@ -65,7 +65,7 @@ test('the strip counts tokens up to the step that is shown', () => {
   for (const step of [0, 7, 40]) {
     const tokens = encodeTokenStrip(h2o, step);
     assert.equal(tokens.length, h2o.info.promptLength + step);
-    assert.match(words(describeTokenStrip(h2o, tokens, undefined, theme.ink)), new RegExp(`^${tokens.length} tokens;`));
+    assert.match(words(describeTokenStrip(h2o, tokens, [], theme.ink)), new RegExp(`^${tokens.length} tokens;`));
   }
 });
 
@@ -77,7 +77,7 @@ test('share of sinks and strongest head are those of the step that is shown', ()
     assert.equal(drawing.sinkShare, row.filter((mass) => mass > 0.3).length / 24);
     assert.equal(drawing.strongest.mass, Math.max(...row));
     assert.match(
-      words(describeSinks(h2o, [step, step], drawing, undefined, undefined)),
+      words(describeSinks(h2o, [step, step], drawing, [], undefined)),
       new RegExp(`^Step ${step}: ${Math.round(drawing.sinkShare * 100)} % of heads`),
     );
   }
@@ -142,7 +142,7 @@ test('one head shows zones, and each head keeps what its budget says', () => {
   assert.equal(count(h2o.info.zones.indexOf('recent')), 15);
   assert.equal(count(h2o.info.zones.indexOf('heavy')), 15);
   assert.match(
-    words(describeEviction(h2o, [0, 40], drawing, { layer: 1, kvHead: 0 }, undefined, theme)),
+    words(describeEviction(h2o, [0, 40], drawing, { layer: 1, kvHead: 0 }, [], theme)),
     /15 heavy, 15 recent|15 recent, 15 heavy/,
   );
 });
@@ -165,7 +165,7 @@ test('a lifetime adds up: heads that hold a token and heads that dropped it are 
     assert.equal(life.holding.at(-1)! + dropped, 8);
     assert.match(
       words(
-        describeEviction(h2o, [0, 40], encodeEviction(h2o, 40, undefined, wholeMap(h2o)), undefined, position, theme),
+        describeEviction(h2o, [0, 40], encodeEviction(h2o, 40, undefined, wholeMap(h2o)), undefined, [position], theme),
       ),
       new RegExp(`^Token ${position} .*${life.holding.at(-1)} of 8 heads`),
     );
@@ -202,9 +202,9 @@ test('a method that stores rows exactly says so, with a cell that changes it', (
 
 test('before the first run every panel says what it waits for and offers a cell', () => {
   const empty = [
-    describeTokenStrip(undefined, [], undefined, theme.ink),
-    describeSinks(undefined, [0, 0], undefined, undefined, undefined),
-    describeEviction(undefined, [0, 0], undefined, undefined, undefined, theme),
+    describeTokenStrip(undefined, [], [], theme.ink),
+    describeSinks(undefined, [0, 0], undefined, [], undefined),
+    describeEviction(undefined, [0, 0], undefined, undefined, [], theme),
     describeMemory(undefined, undefined, 'held'),
     describeHeavy(undefined, 0, undefined, undefined, undefined, undefined, true),
     describeErrors(undefined, 0, undefined, undefined),
@@ -217,9 +217,9 @@ test('before the first run every panel says what it waits for and offers a cell'
 
 test('no panel speaks of perplexity: a policy is not judged by its own text', () => {
   const said = [
-    describeTokenStrip(h2o, encodeTokenStrip(h2o, 40), undefined, theme.ink),
+    describeTokenStrip(h2o, encodeTokenStrip(h2o, 40), [], theme.ink),
     describeMemory(h2o, encodeMemory(h2o, 40), 'held'),
-    describeEviction(h2o, [0, 40], encodeEviction(h2o, 40, undefined, wholeMap(h2o)), undefined, undefined, theme),
+    describeEviction(h2o, [0, 40], encodeEviction(h2o, 40, undefined, wholeMap(h2o)), undefined, [], theme),
   ];
   assert.doesNotMatch(JSON.stringify(said), /perplexity/i);
 });
@@ -236,10 +236,10 @@ test('while the prompt is read, panels count its tokens and do not say that anyt
   const run = shownRun(store)!;
   const map = encodeEviction(run, 0, undefined, wholeMap(run));
   const said = [
-    describeSinks(run, [0, 0], encodeSinks(run, [0, 0]), undefined, undefined),
+    describeSinks(run, [0, 0], encodeSinks(run, [0, 0]), [], undefined),
     describeMemory(run, encodeMemory(run, 0), 'held'),
     describeHeavy(run, 0, encodeHeavy(run), undefined, undefined, undefined, true),
-    describeEviction(run, [0, 0], map, undefined, undefined, theme),
+    describeEviction(run, [0, 0], map, undefined, [], theme),
   ];
   for (const one of said) {
     assert.equal(one.missing, undefined);

@@ -101,6 +101,17 @@ export function markToken(
   return flag && drawFlag(surface, theme, flag.text, centre, flag.y, flag.between);
 }
 
+/** Marks the columns of several tokens, those that stand side by side as one. */
+export function markTokens(surface: Surface, theme: Theme, rect: Rect, x: Scale, positions: readonly number[]): void {
+  if (positions.length < 2) return;
+  for (let i = 0; i < positions.length; i++) {
+    const first = positions[i]!;
+    while (positions[i + 1] === positions[i]! + 1) i++;
+    const width = Math.max(2, x(positions[i]! + 1) - x(first));
+    clipped(surface, rect, () => drawLock(surface, theme, { ...rect, x: x(first), width }, 'column'));
+  }
+}
+
 /** A range of steps along one axis: two lines of ink and a wash between them. */
 export function drawRange(
   surface: Surface,

@@ -3,8 +3,9 @@ import type { Selection } from 'kvlab/frame';
 import {
   clearSelection,
   extendRange,
+  extendSelection,
   goLive,
-  lockSelection,
+  lockOrAdd,
   pinStep,
   previewSelection,
   type Store,
@@ -33,7 +34,8 @@ export const sharedKeys: readonly (readonly [key: string, does: string])[] = [
   ['Arrows', 'move the cursor'],
   ['Page Up, Page Down', 'layer before, layer after'],
   ['Home, End', 'first token, last token'],
-  ['Enter', 'lock what is pointed at'],
+  ['Shift + arrows, Home, End', 'extend the selection'],
+  ['Enter', 'lock what is pointed at, with Shift add it'],
   ['Escape', 'clear the selection'],
   ['[ ]', 'step before, step after'],
   ['{ }', 'widen the range of steps'],
@@ -50,15 +52,16 @@ const arrows: Readonly<Record<string, readonly [number, number]>> = {
 };
 
 /** Does what a key says; false for a key that means nothing here. */
-export function pressKey(store: Store, target: KeyTarget, key: string): boolean {
+export function pressKey(store: Store, target: KeyTarget, key: string, shiftKey = false): boolean {
   const run = shownRun(store);
   const own = target.keys?.[key];
   const move = arrows[key];
+  const go = shiftKey ? extendSelection : previewSelection;
   if (own) own.press();
   else if (move && target.step) {
     const selection = target.step(...move);
-    if (selection) previewSelection(store, selection);
-  } else if (key === 'Enter') lockSelection(store, store.preview);
+    if (selection) go(store, selection);
+  } else if (key === 'Enter') lockOrAdd(store, store.preview, { shiftKey });
   else if (key === 'Escape' && (Object.keys(store.locked).length || Object.keys(store.preview).length))
     clearSelection(store);
   else if (key === 't') target.toggleTable();
@@ -74,7 +77,7 @@ export function pressKey(store: Store, target: KeyTarget, key: string): boolean 
     const next = Math.max(0, Math.min(run.info.model.layers - 1, layer + (key === 'PageUp' ? -1 : 1)));
     previewSelection(store, { ...store.preview, layer: next });
   } else if (key === 'Home' || key === 'End')
-    previewSelection(store, { ...store.preview, position: key === 'Home' ? 0 : run.texts.length - 1 });
+    go(store, { ...(shiftKey ? {} : store.preview), position: key === 'Home' ? 0 : run.texts.length - 1 });
   else return false;
   return true;
 }

@@ -3,7 +3,7 @@ import type { Selection } from 'kvlab/frame';
 import { offerFrom } from '../depth.ts';
 import type { Drawable } from '../draw/queue.ts';
 import { readTheme, type Theme } from '../draw/theme.ts';
-import { lockSelection, previewSelection, type Store, shownRun, shownStep } from '../store/store.ts';
+import { lockOrAdd, previewSelection, type Store, shownRun, shownStep } from '../store/store.ts';
 import { translate } from '../translate.ts';
 import { saidWhileAway } from './away.ts';
 import { exportChoices } from './export/choices.ts';
@@ -164,7 +164,7 @@ export function createPanel(
   node.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || ownsKeys(event.target)) return;
     if (event.target === table && !['t', 'e', 'Escape'].includes(event.key)) return;
-    if (!pressKey(store, target, event.key)) return;
+    if (!pressKey(store, target, event.key, event.shiftKey)) return;
     event.preventDefault();
     event.stopPropagation();
   });
@@ -268,7 +268,7 @@ export function followPointer(
       const moved = Math.hypot(end.clientX - down!.x, end.clientY - down!.y);
       down = undefined;
       const selection = moved < 4 ? point(end) : undefined;
-      if (selection) lockSelection(store, selection);
+      if (selection) lockOrAdd(store, selection, end);
     };
     window.addEventListener('pointerup', up, { once: true });
   });

@@ -1,5 +1,5 @@
 /** What all panels of a page share: the runs of one kernel, one selection, one clock. */
-import type { FrameHeader, Selection } from 'kvlab/frame';
+import type { FrameHeader, SelectedHead, Selection } from 'kvlab/frame';
 import { extendRun, type Run, runOf } from './run.ts';
 
 /** `live` follows the newest step, `pinned` holds one, `range` holds the steps from one to another, both included. None stops the run. */
@@ -12,6 +12,8 @@ export interface Store {
   /** True after the user chose a run: a new run then no longer takes its place. */
   chosen: boolean;
   locked: Selection;
+  /** The token from which a selection is extended. */
+  anchor: number | undefined;
   preview: Selection;
   clock: Clock;
   /** Runs of a kernel that is gone: a new run with the same id takes the place of the old one. */
@@ -29,6 +31,7 @@ export function createStore(): Store {
     shown: undefined,
     chosen: false,
     locked: {},
+    anchor: undefined,
     preview: {},
     clock: { mode: 'live' },
     ended: new Set(),
@@ -77,8 +80,9 @@ export function showRun(store: Store, id: string, byUser: boolean): void {
   store.shown = id;
   store.preview = {};
   store.clock = { mode: 'live' };
-  const { layer, queryHead, kvHead } = store.locked;
-  store.locked = layer === undefined ? {} : { layer, queryHead, kvHead };
+  const { layer, queryHead, kvHead, heads } = store.locked;
+  store.locked = layer === undefined ? {} : { layer, queryHead, kvHead, ...(heads ? { heads } : {}) };
+  store.anchor = undefined;
   changed(store);
 }
 
@@ -104,6 +108,12 @@ export function selected(store: Store): Selection {
   return { ...store.locked, ...store.preview };
 }
 
+/** The tokens that words speak of: the one that is pointed at, else all that are locked. */
+export function pointedTokens(store: Store): readonly number[] {
+  const { position } = store.preview;
+  return position === undefined ? lockedPositions(store) : [position];
+}
+
 /** Adds the KV head that a query head shares with its group. */
 export function completeSelection(store: Store, selection: Selection): Selection {
   const model = shownRun(store)?.info.model;
@@ -121,20 +131,107 @@ export function previewSelection(store: Store, selection: Selection): void {
 /** Locks a selection; locking what is locked already frees it again. */
 export function lockSelection(store: Store, selection: Selection): void {
   const next = completeSelection(store, selection);
-  const free = Object.entries(next).every(([key, value]) => store.locked[key as keyof Selection] === value);
   const kept: Selection = { ...store.locked };
+  const several = (next.position !== undefined && kept.positions) || (next.layer !== undefined && kept.heads);
+  const free = !several && Object.entries(next).every(([key, value]) => kept[key as keyof Selection] === value);
+  if (next.position !== undefined) delete kept.positions;
+  if (next.layer !== undefined) delete kept.heads;
   if (next.queryHead === undefined && next.kvHead !== undefined) delete kept.queryHead;
   for (const key of Object.keys(next) as (keyof Selection)[]) delete kept[key];
   store.locked = free ? kept : { ...kept, ...next };
+  store.anchor = store.locked.position;
   store.preview = {};
   changed(store);
+}
+
+/** All tokens that are locked, in the order of the text. */
+export function lockedPositions({ locked }: Pick<Store, 'locked'>): readonly number[] {
+  return locked.positions ?? (locked.position === undefined ? [] : [locked.position]);
+}
+
+/** All heads that are locked, in the order in which they were chosen. */
+export function lockedHeads({
+  locked: { layer, queryHead, kvHead, heads },
+}: Pick<Store, 'locked'>): readonly SelectedHead[] {
+  if (heads) return heads;
+  return layer === undefined || (queryHead === undefined && kvHead === undefined) ? [] : [{ layer, queryHead, kvHead }];
+}
+
+/** Adds a token or a head to what is locked; one that is among them already leaves. */
+export function addToSelection(store: Store, selection: Selection): void {
+  const next = completeSelection(store, selection);
+  let locked: Selection = { ...store.locked };
+  if (next.position !== undefined) {
+    const before = lockedPositions(store);
+    const stay = before.filter((position) => position !== next.position);
+    const added = stay.length === before.length;
+    locked = withPositions(locked, added ? [...stay, next.position] : stay, added ? next.position : stay.at(-1));
+    store.anchor = locked.position;
+  }
+  const head = headOfSelection(next);
+  if (head) {
+    const before = lockedHeads(store);
+    const stay = before.filter((own) => !sameHead(own, head));
+    const added = stay.length === before.length;
+    locked = withHeads(locked, added ? [...stay, head] : stay, added ? head : stay.at(-1));
+  }
+  store.locked = locked;
+  store.preview = {};
+  changed(store);
+}
+
+/** Extends what is locked up to a token, from where it began, or by a head. */
+export function extendSelection(store: Store, selection: Selection): void {
+  const next = completeSelection(store, selection);
+  let locked: Selection = { ...store.locked };
+  if (next.position !== undefined && next.position !== locked.position) {
+    store.anchor ??= locked.position ?? next.position;
+    const [from, to] = [Math.min(store.anchor, next.position), Math.max(store.anchor, next.position)];
+    const all = Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    locked = withPositions(locked, all, next.position);
+  }
+  const head = headOfSelection(next);
+  const before = lockedHeads(store);
+  if (head) locked = withHeads(locked, [...before.filter((own) => !sameHead(own, head)), head], head);
+  store.locked = locked;
+  store.preview = {};
+  changed(store);
+}
+
+/** What a click or Enter does: it locks, and with Shift it adds. */
+export function lockOrAdd(store: Store, selection: Selection, { shiftKey }: { shiftKey: boolean }): void {
+  if (shiftKey) addToSelection(store, selection);
+  else lockSelection(store, selection);
+}
+
+function headOfSelection({ layer, queryHead, kvHead }: Selection): SelectedHead | undefined {
+  return layer === undefined || (queryHead === undefined && kvHead === undefined)
+    ? undefined
+    : { layer, queryHead, kvHead };
+}
+
+const sameHead = (a: SelectedHead, b: SelectedHead): boolean =>
+  a.layer === b.layer && a.queryHead === b.queryHead && a.kvHead === b.kvHead;
+
+function withPositions(locked: Selection, all: readonly number[], position: number | undefined): Selection {
+  const { position: _, positions: __, ...rest } = locked;
+  if (position === undefined) return rest;
+  return { ...rest, position, ...(all.length > 1 ? { positions: [...all].sort((a, b) => a - b) } : {}) };
+}
+
+function withHeads(locked: Selection, all: readonly SelectedHead[], head: SelectedHead | undefined): Selection {
+  const { layer: _, queryHead: __, kvHead: ___, heads: ____, ...rest } = locked;
+  return head ? { ...rest, ...head, ...(all.length > 1 ? { heads: all } : {}) } : rest;
 }
 
 /** Selects what a cell points at. */
 export function pointAt(store: Store, selection: Selection): void {
   const { step, range, run, ...rest } = selection;
   if (run !== undefined && store.runs.has(run)) showRun(store, run, true);
-  store.locked = completeSelection(store, rest);
+  const { positions = [], heads = [] } = rest;
+  store.locked = completeSelection(store, { position: positions.at(-1), ...heads.at(-1), ...rest });
+  for (const key of ['position', 'layer'] as const) if (store.locked[key] === undefined) delete store.locked[key];
+  store.anchor = store.locked.position;
   store.preview = {};
   if (range) store.clock = rangeOf(...range);
   else if (step !== undefined) store.clock = { mode: 'pinned', step };
@@ -143,6 +240,7 @@ export function pointAt(store: Store, selection: Selection): void {
 
 export function clearSelection(store: Store): void {
   store.locked = {};
+  store.anchor = undefined;
   store.preview = {};
   changed(store);
 }

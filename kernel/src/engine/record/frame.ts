@@ -218,13 +218,23 @@ export interface RunChange {
   refused?: string;
 }
 
-/** One object shared by all panels. */
+/** A head of the model, by its query head, its KV head, or both. */
+export interface SelectedHead {
+  layer: number;
+  queryHead?: number;
+  kvHead?: number;
+}
+
+/** One object shared by all panels. `position` and the head are what panels of one token or one head show; where several are
+ *  selected, `positions` and `heads` name them all. */
 export interface Selection {
   run?: string;
   layer?: number;
   queryHead?: number;
   kvHead?: number;
   position?: number;
+  positions?: readonly number[];
+  heads?: readonly SelectedHead[];
   step?: number;
   range?: [number, number];
 }

@@ -1,16 +1,28 @@
 /** Attention sinks in words: which share of heads, and which head most. */
+import type { SelectedHead } from 'kvlab/frame';
 import { fixed, percent } from '../../draw/scale.ts';
 import { quoted } from '../../draw/words.ts';
 import { promptRead, type Run } from '../../store/run.ts';
+import { translate } from '../../translate.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
 import { type Phrase, type Said, saysNoRun, saysNotRecorded, saysReading, tableOf } from '../words.ts';
 import { type SinkDrawing, sinkRows } from './encode.ts';
+
+/** How much all heads that are selected give to the first tokens. */
+function severalWords({ mass, queryHeads }: SinkDrawing, heads: readonly SelectedHead[]): string {
+  const own = heads.flatMap(({ layer, queryHead }) =>
+    queryHead === undefined ? [] : [mass[layer * queryHeads + queryHead]!],
+  );
+  const names = heads.map(({ layer, queryHead, kvHead }) => `${layer}.${queryHead ?? kvHead}`);
+  const mean = own.reduce((sum, value) => sum + value, 0) / own.length;
+  return translate(' %1 heads (%2): %3 on average.', heads.length, names.slice(0, 6).join(', '), fixed(mean, 2));
+}
 
 export function describeSinks(
   run: Run | undefined,
   [from, step]: readonly [number, number],
   drawing: SinkDrawing | undefined,
-  head: { layer: number; queryHead: number } | undefined,
+  heads: readonly SelectedHead[],
   token: { position: number; received: number } | undefined,
 ): Said {
   if (!run)
@@ -31,13 +43,15 @@ export function describeSinks(
       text: ` of heads are sinks (ε ${threshold}); strongest layer ${strongest.layer} head ${strongest.queryHead} with ${fixed(strongest.mass, 2)} on tokens 0–${sinkCount - 1}.`,
     },
   ];
-  if (others.length && !head) {
+  if (others.length && !heads.length) {
     const [first] = others;
     phrases.push({
       text: ` Token ${quoted(first!.position, run.texts[first!.position]?.text)} is a sink of ${first!.heads} heads too${others.length > 1 ? `, ${others.length - 1} more` : ''}.`,
     });
   }
-  if (head) {
+  const [head, ...more] = heads;
+  if (head && more.length) phrases.push({ text: severalWords(drawing, heads) });
+  else if (head?.queryHead !== undefined) {
     const own = mass[head.layer * queryHeads + head.queryHead]!;
     phrases.push({ text: ` Layer ${head.layer} head ${head.queryHead}: ${fixed(own, 2)}` });
     phrases.push({

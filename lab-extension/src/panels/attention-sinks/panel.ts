@@ -1,4 +1,5 @@
 /** Attention sinks: where the dark begins; in a wide panel also since when, and which tokens receive. */
+import type { SelectedHead } from 'kvlab/frame';
 import { areaScales, type PlotArea } from '../../draw/axes.ts';
 import { drawLine, drawRampKey, drawSeries, drawText, textWidth } from '../../draw/marks.ts';
 import { createPlot, drawGridLines } from '../../draw/plot.ts';
@@ -7,7 +8,7 @@ import type { Rect, Surface } from '../../draw/surface.ts';
 import { faded, type Theme } from '../../draw/theme.ts';
 import { tokenWord } from '../../draw/words.ts';
 import type { Run } from '../../store/run.ts';
-import { type Store, selected, shownRange, shownRun } from '../../store/store.ts';
+import { lockedHeads, type Store, selected, shownRange, shownRun } from '../../store/store.ts';
 import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { describeSinks } from './describe.ts';
 import {
@@ -60,7 +61,7 @@ export const attentionSinks: PanelKind = {
           grid = undefined;
           drawEmptyGrid(surface, theme, wide);
           plot.areas([], theme);
-          return describeSinks(run, range, drawing, undefined, undefined);
+          return describeSinks(run, range, drawing, [], undefined);
         }
         const { kvHeads } = run.info.model;
         const room: Rect = wide
@@ -69,6 +70,8 @@ export const attentionSinks: PanelKind = {
         grid = fitGrid(surface, room, drawing, !wide);
         drawGrid(surface, theme, grid, drawing);
         const pointed = selected(store);
+        const heads = lockedHeads(store);
+        if (heads.length > 1) for (const head of heads) markHead(surface, theme, grid, kvHeads, head, true);
         markHead(
           surface,
           theme,
@@ -90,7 +93,7 @@ export const attentionSinks: PanelKind = {
           });
           const areas = wideAreas(run, surface, grid.rect.y + grid.rect.height + 44);
           plot.areas(areas, theme);
-          drawSince(surface, theme, run, step, areas[0]!, chosen);
+          drawSince(surface, theme, run, step, areas[0]!, chosen, heads);
           drawReceived(surface, theme, run, areas[1]!, chosen, pointed.position);
         } else {
           plot.areas([], theme);
@@ -113,7 +116,11 @@ export const attentionSinks: PanelKind = {
           run,
           range,
           drawing,
-          head,
+          pointed.layer === store.locked.layer && pointed.queryHead === store.locked.queryHead && heads.length > 1
+            ? heads
+            : head
+              ? [head]
+              : [],
           received === undefined ? undefined : { position: pointed.position!, received },
         );
       },
@@ -203,6 +210,7 @@ function drawSince(
   step: number,
   area: PlotArea,
   head: { layer: number; queryHead: number },
+  locked: readonly SelectedHead[],
 ): void {
   const { x, y } = areaScales(area);
   const { rect } = area;
@@ -237,6 +245,9 @@ function drawSince(
   );
   drawGridLines(surface, theme, area, { x, y });
   const points = (values: readonly number[]) => values.map((v, i): [number, number] => [x(series.steps[i]!), y(v)]);
+  for (const { layer, queryHead } of locked)
+    if (queryHead !== undefined && (layer !== head.layer || queryHead !== head.queryHead))
+      drawLine(surface, points(movingMean(sinkSeries(run, step, layer, queryHead).head, 8)), { colour: theme.ink2 });
   drawLine(surface, points(series.head), { colour: theme.tones.sinks, opacity: 0.32 });
   drawLine(surface, points(movingMean(series.mean, 4)), { colour: theme.ink, width: 1.5, dash: [4, 3] });
   drawSeries(surface, theme, points(movingMean(series.head, 8)), theme.tones.sinks);

@@ -5,7 +5,7 @@ import { drawLine } from '../../draw/marks.ts';
 import type { Scale } from '../../draw/scale.ts';
 import { clearSurface, createSurface } from '../../draw/surface.ts';
 import type { Theme } from '../../draw/theme.ts';
-import { lockSelection, pinStep, previewSelection, selected, shownRun, showRun } from '../../store/store.ts';
+import { lockOrAdd, pinStep, previewSelection, selected, shownRun, showRun } from '../../store/store.ts';
 import { markChoice, type PanelKind, segmented } from '../panel.ts';
 import { curveAreas, drawCurves, drawPareto } from './curves.ts';
 import { type ComparePoint, type CompareView, describeCompare } from './describe.ts';
@@ -68,7 +68,7 @@ export const compare: PanelKind = {
       const found = at?.(x, y);
       const wasOver = hover;
       hover = found && isPoint(found) ? found : undefined;
-      if (found && !isPoint(found)) click ? lockSelection(store, found) : previewSelection(store, found);
+      if (found && !isPoint(found)) click ? lockOrAdd(store, found, click) : previewSelection(store, found);
       else if (click && hover) hold(hover);
       else if (!found) previewSelection(store, {});
       if (hover?.row !== wasOver?.row || hover?.lane !== wasOver?.lane) redraw();
@@ -190,22 +190,22 @@ export const compare: PanelKind = {
 const leastPlots = 140;
 
 /** Reports where the pointer is on the plots, and clicks that are not drags; undefined coordinates mean that it left. */
-function followPlots(node: HTMLElement, report: (x: number, y: number, click: boolean) => void): void {
+function followPlots(node: HTMLElement, report: (x: number, y: number, click?: PointerEvent) => void): void {
   let down: { x: number; y: number } | undefined;
   const where = (event: PointerEvent): [number, number] => {
     const box = node.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   };
   node.addEventListener('pointermove', (event) => {
-    if (!down) report(...where(event), false);
+    if (!down) report(...where(event));
   });
-  node.addEventListener('pointerleave', () => report(Number.NaN, Number.NaN, false));
+  node.addEventListener('pointerleave', () => report(Number.NaN, Number.NaN));
   node.addEventListener('pointerdown', (event) => {
     down = { x: event.clientX, y: event.clientY };
     const up = (end: PointerEvent) => {
       const moved = Math.hypot(end.clientX - down!.x, end.clientY - down!.y);
       down = undefined;
-      if (moved < 4) report(...where(end), true);
+      if (moved < 4) report(...where(end), end);
     };
     window.addEventListener('pointerup', up, { once: true });
   });

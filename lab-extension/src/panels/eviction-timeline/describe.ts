@@ -6,7 +6,8 @@ import type { Theme } from '../../draw/theme.ts';
 import { quoted } from '../../draw/words.ts';
 import { changesOf, optionWords } from '../../store/changes.ts';
 import { evictionsKnown, headCount, logColumn, promptRead, type Run, seenAtStep } from '../../store/run.ts';
-import { entriesAt, gone } from '../../store/survival.ts';
+import { entriesAt, gone, holdingAt } from '../../store/survival.ts';
+import { translate } from '../../translate.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
 import type { DataColumns } from '../data.ts';
 import {
@@ -36,7 +37,7 @@ export function describeEviction(
   [from, step]: readonly [number, number],
   drawing: EvictionDrawing | undefined,
   head: HeadChoice | undefined,
-  position: number | undefined,
+  positions: readonly number[],
   theme: Theme,
 ): Said {
   if (!run || !drawing)
@@ -50,7 +51,7 @@ export function describeEviction(
       'Evictions were left out of this saved run to keep the notebook small.',
     );
   const read = promptRead(run);
-  const lifetime = position === undefined ? undefined : lifetimeOf(run, position, step);
+  const lifetime = positions.length === 1 ? lifetimeOf(run, positions[0]!, step) : undefined;
   const heads = headCount(run.info);
   return {
     subtitle: head
@@ -58,13 +59,15 @@ export function describeEviction(
       : `all ${heads} heads`,
     caption: lifetime
       ? aboutToken(run, lifetime, step)
-      : read !== undefined
-        ? readingWords(run, read)
-        : head
-          ? aboutHead(drawing, head, run, step)
-          : from > 0
-            ? aboutRange(run, from, step)
-            : [...aboutStep(run, step), ...aboutChanges(run, step)],
+      : positions.length > 1
+        ? aboutSeveral(run, positions, step)
+        : read !== undefined
+          ? readingWords(run, read)
+          : head
+            ? aboutHead(drawing, head, run, step)
+            : from > 0
+              ? aboutRange(run, from, step)
+              : [...aboutStep(run, step), ...aboutChanges(run, step)],
     legend: head
       ? zoneLegend(drawing, theme)
       : [
@@ -155,6 +158,23 @@ function aboutToken(run: Run, lifetime: Lifetime, step: number): Phrase[] {
           },
         ]
       : []),
+  ];
+}
+
+function aboutSeveral(run: Run, positions: readonly number[], step: number): Phrase[] {
+  const heads = headCount(run.info);
+  const held = positions.map((position) => holdingAt(run.survival, position, step));
+  const entries = held.reduce((sum, own) => sum + own, 0);
+  return [
+    { text: translate('%1 tokens at step %2: heads still hold ', positions.length, step) },
+    { text: translate('%1 of %2', whole(entries), whole(positions.length * heads)), strong: true },
+    {
+      text: translate(
+        ' of their entries; %1 are in every head, %2 in none.',
+        held.filter((own) => own === heads).length,
+        held.filter((own) => own === 0).length,
+      ),
+    },
   ];
 }
 

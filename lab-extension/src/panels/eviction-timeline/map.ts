@@ -1,14 +1,14 @@
 /** The marks of the eviction timeline: the map, its words and flags, and the bars of what left. */
 import { hatchCells, paintCells } from '../../draw/cells.ts';
 import { drawLine, drawText, textWidth } from '../../draw/marks.ts';
-import { clipped, flagWords, markToken } from '../../draw/plot.ts';
+import { clipped, flagWords, markToken, markTokens } from '../../draw/plot.ts';
 import type { Scale } from '../../draw/scale.ts';
 import type { Rect, Surface } from '../../draw/surface.ts';
 import { packed, rampIndex, rgb, type Theme } from '../../draw/theme.ts';
 import { placeWords } from '../../draw/words.ts';
 import { changesMade, optionWords } from '../../store/changes.ts';
 import type { Run } from '../../store/run.ts';
-import type { Store } from '../../store/store.ts';
+import { lockedPositions, type Store } from '../../store/store.ts';
 import { cellGone, cellHeld, type EvictionDrawing, evictionsByStep } from './encode.ts';
 
 /** Room around the map. */
@@ -134,6 +134,7 @@ export function drawAround(
   const centre = (p: number) => x(p + 0.5);
   const inside = position !== undefined && x(position) >= rect.x - 1 && x(position + 1) <= right + 1;
   const column = { ...rect, y: rect.y - 8, height: Math.min(bottom, rect.y + rect.height) - rect.y + 8 };
+  markTokens(surface, theme, column, x, lockedPositions(store));
   const flag =
     inside &&
     markToken(surface, theme, column, x, position, store.locked.position === position, {

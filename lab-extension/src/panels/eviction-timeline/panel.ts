@@ -5,7 +5,7 @@ import { createPlot, drawRange } from '../../draw/plot.ts';
 import { roundTicks, type Scale } from '../../draw/scale.ts';
 import type { Rect, Surface } from '../../draw/surface.ts';
 import { type Run, seenAtStep } from '../../store/run.ts';
-import { pinStep, type Store, selected, shownRange, shownRun, shownStep } from '../../store/store.ts';
+import { pinStep, pointedTokens, type Store, selected, shownRange, shownRun, shownStep } from '../../store/store.ts';
 import { brushSteps } from '../brush.ts';
 import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { showCard } from './card.ts';
@@ -94,7 +94,7 @@ export const evictionTimeline: PanelKind = {
           plot.areas([], theme);
           bars = undefined;
           showCard(card, undefined, undefined, 'right', undefined, undefined);
-          return describeEviction(undefined, [0, 0], undefined, undefined, undefined, theme);
+          return describeEviction(undefined, [0, 0], undefined, undefined, [], theme);
         }
         const range = shownRange(store, run);
         const step = range[1];
@@ -120,7 +120,7 @@ export const evictionTimeline: PanelKind = {
         const locked = position !== undefined && store.locked.position === position;
         const why = locked ? whyOf(run, step, one.layer, one.kvHead, position) : undefined;
         showCard(card, surface.width > 300 ? run : undefined, lifetime, side, why, openFile);
-        return describeEviction(run, range, drawing, head, position, theme);
+        return describeEviction(run, range, drawing, head, pointedTokens(store), theme);
       },
       step(columns, rows) {
         const run = shownRun(store);

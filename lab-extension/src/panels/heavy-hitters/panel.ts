@@ -2,14 +2,15 @@
 import type { PlotArea } from '../../draw/axes.ts';
 import { fitCells, paintCells } from '../../draw/cells.ts';
 import { drawLine, drawLock, drawSeries, drawText, textWidth } from '../../draw/marks.ts';
-import { clipped, createPlot, flagWords, markToken, within } from '../../draw/plot.ts';
+import { clipped, createPlot, flagWords, markToken, markTokens, within } from '../../draw/plot.ts';
 import { indexTicks, linearScale, percent, roundTicks, type Scale } from '../../draw/scale.ts';
 import type { Rect, Surface } from '../../draw/surface.ts';
 import { rampIndex, type Theme } from '../../draw/theme.ts';
 import { placeWords } from '../../draw/words.ts';
 import type { Run } from '../../store/run.ts';
 import {
-  lockSelection,
+  lockedPositions,
+  lockOrAdd,
   previewSelection,
   type Store,
   selected,
@@ -117,7 +118,7 @@ export const heavyHitters: PanelKind = {
     });
     list.addEventListener('click', (event) => {
       const position = rowOf(event);
-      if (position !== undefined) lockSelection(store, { position: Number(position) });
+      if (position !== undefined) lockOrAdd(store, { position: Number(position) }, event);
     });
     return {
       controls,
@@ -285,6 +286,7 @@ function drawMosaic(
   const right = rect.x + rect.width;
   const centre = (p: number) => x(p + 0.5);
   const inside = position !== undefined && x(position) >= rect.x - 1 && x(position + 1) <= right + 1;
+  markTokens(surface, theme, rect, x, lockedPositions(store));
   const flag =
     inside &&
     markToken(surface, theme, rect, x, position, store.locked.position === position, {

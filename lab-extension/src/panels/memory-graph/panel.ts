@@ -3,7 +3,7 @@ import { drawLine, drawRampKey, drawText, textWidth } from '../../draw/marks.ts'
 import { fixed } from '../../draw/scale.ts';
 import { clearSurface, createSurface, type Rect, type Surface } from '../../draw/surface.ts';
 import { rampIndex, type Theme } from '../../draw/theme.ts';
-import { lockSelection, previewSelection, selected, shownRun, shownStep } from '../../store/store.ts';
+import { lockOrAdd, previewSelection, selected, shownRun, shownStep } from '../../store/store.ts';
 import { markChoice, type PanelKind, segmented } from '../panel.ts';
 import { fillTable } from '../words.ts';
 import { describeGraph, nodeTable } from './describe.ts';
@@ -71,7 +71,7 @@ export const memoryGraph: PanelKind = {
     });
     surface.canvas.addEventListener('click', (event) => {
       const selection = positionOf(nearest(event));
-      if (selection.position !== undefined) lockSelection(store, selection);
+      if (selection.position !== undefined) lockOrAdd(store, selection, event);
     });
 
     /** The places of a run; undefined while they are still computed, a slice at a time. */

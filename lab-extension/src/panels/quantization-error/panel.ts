@@ -2,12 +2,12 @@
 import { areaScales, type PlotArea } from '../../draw/axes.ts';
 import { paintCells } from '../../draw/cells.ts';
 import { drawLine, drawLock, drawText } from '../../draw/marks.ts';
-import { createPlot, flagWords, markToken, within } from '../../draw/plot.ts';
+import { createPlot, flagWords, markToken, markTokens, within } from '../../draw/plot.ts';
 import { fixed, indexTicks, roundTicks } from '../../draw/scale.ts';
 import type { Rect, Surface } from '../../draw/surface.ts';
 import { rampIndex, type Theme } from '../../draw/theme.ts';
 import type { Run } from '../../store/run.ts';
-import { type Store, selected, shownRun, shownStep } from '../../store/store.ts';
+import { lockedPositions, type Store, selected, shownRun, shownStep } from '../../store/store.ts';
 import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { describeErrors } from './describe.ts';
 import { type ErrorDrawing, type ErrorMap, encodeErrors, errorLevel, histogramBins, type Part } from './encode.ts';
@@ -262,6 +262,7 @@ function drawTokens(
       align: 'center',
       colour: theme.ink2,
     });
+  markTokens(surface, theme, rect, x, lockedPositions(store));
   if (position === undefined || position >= map.columns) return;
   markToken(surface, theme, rect, x, position, store.locked.position === position, {
     text: flagWords(position, run.texts[position]?.text),

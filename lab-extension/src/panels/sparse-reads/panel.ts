@@ -1,9 +1,9 @@
 /** Sparse reads: pages that stay against pages that flicker, and how much attention what was read holds. */
 import type { PlotArea } from '../../draw/axes.ts';
 import { drawLine } from '../../draw/marks.ts';
-import { createPlot, markToken } from '../../draw/plot.ts';
+import { createPlot, markToken, markTokens } from '../../draw/plot.ts';
 import type { Scale } from '../../draw/scale.ts';
-import { selected, shownRun, shownStep } from '../../store/store.ts';
+import { lockedPositions, selected, shownRun, shownStep } from '../../store/store.ts';
 import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { type Beside, besideArea, besides, besideWords, drawBeside, pointedBeside } from './beside.ts';
 import { type RecallCurve, recallCurve } from './dense.ts';
@@ -93,6 +93,7 @@ export const sparseReads: PanelKind = {
           );
         }
         const { position } = pointed;
+        markTokens(surface, theme, layout.area.rect, scales[0]!.x, lockedPositions(store));
         if (position !== undefined && position < run.texts.length)
           markToken(surface, theme, layout.area.rect, scales[0]!.x, position, store.locked.position === position);
         if (wide) drawBeside(surface, theme, drawing, recall, areas[1]!, scales[1]!, beside);

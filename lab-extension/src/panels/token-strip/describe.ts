@@ -2,6 +2,7 @@
 import { fixed } from '../../draw/scale.ts';
 import { quoted } from '../../draw/words.ts';
 import { evictionsKnown, headCount, logColumn, type Run } from '../../store/run.ts';
+import { translate } from '../../translate.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
 import { type Phrase, type Said, saysNoRun, tableOf } from '../words.ts';
 import { measureScales, plainStrip, type StripToken, type StripView, stripRows } from './encode.ts';
@@ -9,7 +10,7 @@ import { measureScales, plainStrip, type StripToken, type StripView, stripRows }
 export function describeTokenStrip(
   run: Run | undefined,
   tokens: readonly StripToken[],
-  position: number | undefined,
+  positions: readonly number[],
   ink: string,
   view: StripView = plainStrip,
   [from]: readonly [number, number] = [0, 0],
@@ -19,13 +20,16 @@ export function describeTokenStrip(
   const heads = headCount(run.info);
   const steps = logColumn(run, 'token.step')?.data;
   const known = evictionsKnown(run);
+  const chosen = positions.flatMap((position) => tokens[position] ?? []);
   const unheld = tokens.filter((token) => token.holding === 0).length;
   return {
     subtitle: `${run.info.method.name}${run.info.method.setting ? ` · ${run.info.method.setting.split(',')[0]}` : ''}${view.granularity === 'token' ? '' : ` · mean by ${view.granularity}`}`,
     caption:
-      position !== undefined && tokens[position]
-        ? aboutToken(run, tokens[position]!)
-        : aboutAll(tokens, known ? unheld : undefined),
+      chosen.length > 1
+        ? aboutSeveral(run, chosen)
+        : chosen[0]
+          ? aboutToken(run, chosen[0])
+          : aboutAll(tokens, known ? unheld : undefined),
     legend: [
       { kind: 'ramp', ...measureScales[view.measure] },
       ...(known ? [{ kind: 'line', label: 'share of heads holding it', colour: ink } as const] : []),
@@ -59,6 +63,25 @@ function aboutToken(run: Run, token: StripToken): Phrase[] {
     { text: `log-prob ${fixed(-token.surprise, 2)}; held by ` },
     { text: `${token.holding} of ${headCount(run.info)}`, strong: true },
     { text: ' heads.' },
+  ];
+}
+
+function aboutSeveral(run: Run, tokens: readonly StripToken[]): Phrase[] {
+  const mean = (of: readonly number[]) => of.reduce((sum, value) => sum + value, 0) / of.length;
+  const known = tokens.filter(({ surprise }) => Number.isFinite(surprise)).map(({ surprise }) => -surprise);
+  const held = mean(tokens.map(({ holding }) => holding));
+  return [
+    { text: translate('%1 tokens', tokens.length), strong: true },
+    {
+      text: translate(
+        ' from %1 to %2: mean log-prob %3; held by %4 of %5 heads on average.',
+        quoted(tokens[0]!.position, tokens[0]!.shown),
+        quoted(tokens.at(-1)!.position, tokens.at(-1)!.shown),
+        fixed(mean(known), 2),
+        fixed(held, 1),
+        headCount(run.info),
+      ),
+    },
   ];
 }
 

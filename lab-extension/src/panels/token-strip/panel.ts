@@ -1,6 +1,14 @@
 /** Token strip: the text itself, as text nodes. */
 import { inkOnRamp, rampIndex } from '../../draw/theme.ts';
-import { lockSelection, previewSelection, selected, shownRange, shownRun } from '../../store/store.ts';
+import {
+  lockedPositions,
+  lockOrAdd,
+  pointedTokens,
+  previewSelection,
+  selected,
+  shownRange,
+  shownRun,
+} from '../../store/store.ts';
 import type { PanelKind } from '../panel.ts';
 import { describeTokenStrip, tokenLabel } from './describe.ts';
 import {
@@ -30,7 +38,7 @@ export const tokenStrip: PanelKind = {
     let looks: string[] = [];
     let shownId: string | undefined;
     let tokens: StripToken[] = [];
-    let marked: HTMLSpanElement | undefined;
+    let marked: HTMLSpanElement[] = [];
     let view: StripView = { ...plainStrip };
     let pointerInside = false;
     let shownPosition: number | undefined;
@@ -61,7 +69,11 @@ export const tokenStrip: PanelKind = {
     });
     text.addEventListener('click', (event) => {
       const position = positionOf(event);
-      if (position !== undefined) lockSelection(store, { position });
+      if (position !== undefined) lockOrAdd(store, { position }, event);
+    });
+    // Shift would select the text instead.
+    text.addEventListener('mousedown', (event) => {
+      if (event.shiftKey) event.preventDefault();
     });
 
     return {
@@ -92,7 +104,7 @@ export const tokenStrip: PanelKind = {
           looks = [];
           shownId = store.shown;
         }
-        if (!run) return describeTokenStrip(undefined, [], undefined, theme.ink);
+        if (!run) return describeTokenStrip(undefined, [], [], theme.ink);
         const range = shownRange(store, run);
         tokens = encodeTokenStrip(run, range[1], view);
         const atEnd = text.scrollHeight - text.scrollTop - text.clientHeight < 40;
@@ -121,15 +133,21 @@ export const tokenStrip: PanelKind = {
         }
         for (let i = tokens.length; i < spans.length; i++) spans[i]!.hidden = true;
         const { position } = selected(store);
-        marked?.classList.remove('kvlab-locked', 'kvlab-hovered');
-        marked = position === undefined ? undefined : spans[position];
-        marked?.classList.add(store.locked.position === position ? 'kvlab-locked' : 'kvlab-hovered');
+        for (const span of marked) span.classList.remove('kvlab-locked', 'kvlab-hovered');
+        const locked = lockedPositions(store);
+        const pointed = position === undefined ? undefined : spans[position];
+        marked = locked.flatMap((own) => spans[own] ?? []);
+        for (const span of marked) span.classList.add('kvlab-locked');
+        if (pointed && !marked.includes(pointed)) {
+          pointed.classList.add('kvlab-hovered');
+          marked.push(pointed);
+        }
         // What another panel or a cell points at comes into view; under the reader's own pointer nothing moves.
-        if (marked && position !== shownPosition && !pointerInside) scrollInto(text, marked);
-        else if (!marked && atEnd && store.clock.mode === 'live' && run.state === 'running')
+        if (pointed && position !== shownPosition && !pointerInside) scrollInto(text, pointed);
+        else if (!pointed && atEnd && store.clock.mode === 'live' && run.state === 'running')
           text.scrollTop = text.scrollHeight;
         shownPosition = position;
-        return describeTokenStrip(run, tokens, position, theme.ink2, view, range);
+        return describeTokenStrip(run, tokens, pointedTokens(store), theme.ink2, view, range);
       },
       step(columns, rows) {
         const run = shownRun(store);
