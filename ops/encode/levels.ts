@@ -15,18 +15,18 @@ import { type Code, claimedOf, type Encoding, type Values } from './encoding.ts'
 
 const nonZero = (g: GraphBuilder, x: Value): Value => g.where(g.equal(x, 0), 1, x);
 
-/** Codes of y from 0 to 2^bits - 1 against ascending levels [R]; halfway between two the lower one is taken. */
+/** Codes of y from 0 to 2^bits - 1 against ascending levels [H or 1, 1, R]; halfway between two the lower one is taken. */
 function nearest(g: GraphBuilder, y: Value, levels: Value, bits: number): Value {
   const R = 2 ** bits;
-  const between = g.mul(g.add(g.slice(levels, 0, 0, R - 1, R - 1), g.slice(levels, 0, 1, R, R - 1)), 0.5);
-  const passed = Array.from({ length: R - 1 }, (_, i) => g.greater(y, g.slice(between, 0, i, i + 1, 1)));
+  const between = g.mul(g.add(g.slice(levels, 2, 0, R - 1, R - 1), g.slice(levels, 2, 1, R, R - 1)), 0.5);
+  const passed = Array.from({ length: R - 1 }, (_, i) => g.greater(y, g.slice(between, 2, i, i + 1, 1)));
   return passed.map((p) => g.cast(p, 'f32')).reduce((a, b) => g.add(a, b));
 }
 
-/** Levels on a range from 0 to 1 [R], its width [1], and where it starts [1]. */
+/** Levels on a range from 0 to 1 [H or 1, 1, R], its width [H or 1, 1, 1], and where it starts. */
 function ranged(g: GraphBuilder, levels: Value, R: number): { shares: Value; width: Value; start: Value } {
-  const start = g.slice(levels, 0, 0, 1, 1);
-  const width = g.sub(g.slice(levels, 0, R - 1, R, 1), start);
+  const start = g.slice(levels, 2, 0, 1, 1);
+  const width = g.sub(g.slice(levels, 2, R - 1, R, 1), start);
   return { shares: g.div(g.sub(levels, start), nonZero(g, width)), width, start };
 }
 
@@ -37,7 +37,7 @@ function looked(g: GraphBuilder, bits: readonly Value[], levels: Value, center: 
   const R = 2 ** bits.length;
   const { shares, width, start } = ranged(g, levels, R);
   const chosen = (from: number, n: number): Value => {
-    if (n === 0) return g.slice(shares, 0, from, from + 1, 1);
+    if (n === 0) return g.slice(shares, 2, from, from + 1, 1);
     const [low, high] = [chosen(from, n - 1), chosen(from + 2 ** (n - 1), n - 1)];
     return g.min(from === 0 && n === 1 ? bits[0]! : g.max(bits[n - 1]!, low), high); // the lowest level is 0
   };
@@ -65,8 +65,9 @@ export const levelsOperator = operator({
 
   graph(g, { x, codebook, middle, reach }, { bits }) {
     const [center, width] = [overEntries(g, middle!), overEntries(g, reach!)];
-    const codes = nearest(g, g.div(g.sub(x!, center), nonZero(g, width)), codebook!, bits);
-    return { restored: looked(g, bitsOf(g, codes, bits), codebook!, center, width) };
+    const book = g.unsqueeze(g.unsqueeze(codebook!, 0), 0);
+    const codes = nearest(g, g.div(g.sub(x!, center), nonZero(g, width)), book, bits);
+    return { restored: looked(g, bitsOf(g, codes, bits), book, center, width) };
   },
 
   reference({ x, codebook, middle, reach }) {
@@ -120,7 +121,7 @@ export function levels({ bits, per, fit }: LevelsOptions): Encoding {
     reach: range('reach'),
   } as const satisfies Record<string, Code>;
   const spread = (g: GraphBuilder, v: Value) => (per === 'channel' ? overEntries(g, v) : g.cast(v, 'f32')); // [H, T or 1, D or 1]
-  const book = (g: GraphBuilder, known: Values): Value => g.squeeze(known.codebook!, 0);
+  const book = (g: GraphBuilder, known: Values): Value => g.unsqueeze(known.codebook!, 1); // [H or 1, 1, R]
   return {
     ...bound,
     title: `${bound.title} per ${per}`,

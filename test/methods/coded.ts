@@ -37,7 +37,10 @@ export async function openCoder(): Promise<Coder> {
   const runtime: Runtime = await openRuntime('wasm', { threads: 1 });
   const encoder = createEncoder(runtime);
   return {
-    through: (encoding, rows, known = {}, queryPeaks) => encoder.encode(encoding, { ...rows, known, queryPeaks }),
+    async through(encoding, rows, known = {}, queryPeaks) {
+      const { codes, restored } = await encoder.encode(encoding, { ...rows, known, queryPeaks, restores: true });
+      return { codes, restored: restored! };
+    },
     release: () => runtime.release(),
   };
 }

@@ -1,6 +1,7 @@
 /** Encodes and restores rows through the graphs of an encoding, one session for each. */
 import {
   asksQueries,
+  type Code,
   codeAxes,
   codesOfStore,
   codeType,
@@ -18,8 +19,8 @@ import type { Tensor } from '../runtime/tensor.ts';
 export interface Encoded {
   /** Each code [H, T or B, ...]; 16-bit codes are f32 that f16 can hold. Codes of the store are those that were learnt. */
   codes: Record<string, Float32Array | Uint8Array>;
-  /** What reading gives back [H, T, D]. */
-  restored: Float32Array;
+  /** What reading gives back [H, T, D], where it was asked for. */
+  restored: Float32Array | undefined;
 }
 export interface RowsToEncode {
   /** [H, T, D]; T is a multiple of the encoding's grain. */
@@ -27,10 +28,13 @@ export interface RowsToEncode {
   H: number;
   T: number;
   D: number;
-  /** Codes of the store [H or 1, ...]: those of fits and, once they are known, those that were learnt. */
+  /** Codes of the store for each head [H, ...] (one for all where the encoding writes its heads together and the code is
+   *  joint): those of fits and, once they are known, those that were learnt. */
   known: Readonly<Record<string, Float32Array>>;
   /** Largest |query| of each channel [H, D], for a first write that learns from it. */
   queryPeaks?: Float32Array;
+  /** The rows are read back too, which takes as long as to write them. */
+  restores: boolean;
 }
 export interface Encoder {
   encode(encoding: Encoding, input: RowsToEncode): Promise<Encoded>;
@@ -48,6 +52,11 @@ export function encoderOf(runtime: Runtime): Encoder {
   return encoder;
 }
 
+/** Axes of a code of the store as it is given with rows. Heads of several layers are encoded in one call, so that a code which
+ *  the heads of a layer share is given for each of them. */
+const knownAxes = (encoding: Encoding, code: Code, heads: string | number, D: number) =>
+  codeAxes({ ...code, joint: encoding.joint && code.joint }, heads, '', D);
+
 /** True where the first rows still have to teach the codes of the store. */
 const mustLearn = ({ codes, learn }: Encoding, given: object): boolean =>
   learn !== undefined && codesOfStore(codes).some(([name]) => !(name in given));
@@ -63,21 +72,26 @@ export function createEncoder(runtime: Runtime): Encoder {
     Object.fromEntries(
       Object.entries(codes).map(([name, value]) => [name, g.cast(value, codeType(encoding.codes[name]!, g.device))]),
     );
-  const writer = (encoding: Encoding, H: number, D: number, given: readonly string[], learns: boolean) => () => {
-    const g = graphBuilder(`encode ${encoding.name}`, { D, ...(encoding.joint ? { H } : {}) }, runtime.device);
-    const x = g.input('x', 'f32', ['H', 'T', 'D']);
-    const knowns = Object.fromEntries(
-      given.map((name) => [name, g.input(`known.${name}`, 'f32', codeAxes(encoding.codes[name]!, 'H', '', D))]),
-    );
-    const peaks = learns && asksQueries(encoding) ? g.input('queryPeaks', 'f32', ['H', 'D']) : undefined;
-    const learnt = learns ? encoding.learn!(g, x, knowns, { queryPeaks: peaks }) : {};
-    const ofStore = { ...knowns, ...learnt };
-    const codes = encoding.write(g, x, ofStore);
-    for (const [name, value] of Object.entries({ ...learnt, ...codes })) g.output(name, value);
-    // What is stored is read back from the same values, so the error that is shown is the error that was made.
-    g.output('restored', encoding.read(g, { ...ofStore, ...stored(encoding, codes, g) }));
-    return g;
-  };
+  const writer =
+    (encoding: Encoding, { H, D, restores }: RowsToEncode, given: readonly string[], learns: boolean) =>
+    () => {
+      const g = graphBuilder(`encode ${encoding.name}`, { D, ...(encoding.joint ? { H } : {}) }, runtime.device);
+      const x = g.input('x', 'f32', ['H', 'T', 'D']);
+      const knowns = Object.fromEntries(
+        given.map((name) => [
+          name,
+          g.input(`known.${name}`, 'f32', knownAxes(encoding, encoding.codes[name]!, 'H', D)),
+        ]),
+      );
+      const peaks = learns && asksQueries(encoding) ? g.input('queryPeaks', 'f32', ['H', 'D']) : undefined;
+      const learnt = learns ? encoding.learn!(g, x, knowns, { queryPeaks: peaks }) : {};
+      const ofStore = { ...knowns, ...learnt };
+      const codes = encoding.write(g, x, ofStore);
+      for (const [name, value] of Object.entries({ ...learnt, ...codes })) g.output(name, value);
+      // What is stored is read back from the same values, so the error that is shown is the error that was made.
+      if (restores) g.output('restored', encoding.read(g, { ...ofStore, ...stored(encoding, codes, g) }));
+      return g;
+    };
   const reader = (encoding: Encoding, H: number, D: number) => () => {
     const g = graphBuilder(`read ${encoding.name}`, { D, H }, runtime.device);
     const codes = Object.entries(encoding.codes).map(([name, code]) => {
@@ -107,16 +121,17 @@ export function createEncoder(runtime: Runtime): Encoder {
       const rows = (await session.run(Object.fromEntries(feeds), ['rows'])).rows!.data as Float32Array;
       return encoding.joint ? rows.subarray(kvHead * slots * D, (kvHead + 1) * slots * D) : rows;
     },
-    async encode(encoding, { rows, H, T, D, known: given, queryPeaks }) {
+    async encode(encoding, input) {
+      const { rows, H, T, D, known: given, queryPeaks, restores } = input;
       const learns = mustLearn(encoding, given);
       const names = Object.keys(given).sort();
-      const key = `${encoding.name}|${encoding.joint ? H : ''}|${D}|${names.join()}|${learns}`;
-      const session = await open(key, writer(encoding, H, D, names, learns));
+      const key = `${encoding.name}|${encoding.joint ? H : ''}|${D}|${names.join()}|${learns}|${restores}`;
+      const session = await open(key, writer(encoding, input, names, learns));
       const feeds: Record<string, Tensor> = { x: { type: 'float32', dims: [H, T, D], data: rows } };
       for (const name of names)
         feeds[`known.${name}`] = {
           type: 'float32',
-          dims: codeAxes(encoding.codes[name]!, H, 0, D),
+          dims: knownAxes(encoding, encoding.codes[name]!, H, D) as number[],
           data: given[name]!,
         };
       if (session.inputs.includes('queryPeaks')) {
@@ -128,9 +143,9 @@ export function createEncoder(runtime: Runtime): Encoder {
       }
       const used = Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputs.includes(name)));
       const wanted = Object.keys(encoding.codes).filter((name) => !(name in given));
-      const got = await session.run(used, [...wanted, 'restored']);
+      const got = await session.run(used, restores ? [...wanted, 'restored'] : wanted);
       const codes = wanted.map((name) => [name, got[name]!.data as Float32Array | Uint8Array]);
-      return { codes: Object.fromEntries(codes), restored: got.restored!.data as Float32Array };
+      return { codes: Object.fromEntries(codes), restored: got.restored?.data as Float32Array | undefined };
     },
     async release() {
       for (const session of sessions.values()) await (await session).release();

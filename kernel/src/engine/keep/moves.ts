@@ -52,31 +52,33 @@ export async function moveRows(
         rows.set(own.subarray(Math.min(t, move.entries.length - 1) * D).subarray(0, D), (i * T + t) * D);
     }
     const facts = knownBefore(some, encoding, target, D);
-    const { codes, restored } = await encoder.encode(encoding, { rows, H: some.length, T, D, ...facts });
+    const restores = observer !== undefined;
+    const { codes, restored } = await encoder.encode(encoding, { rows, H: some.length, T, D, restores, ...facts });
     learn(some, encoding, target, codes);
     for (const [i, move] of some.entries()) {
       const n = move.entries.length;
       const table = move.layer.tables[move.kvHead]!;
       const range = (data: Float32Array) => data.slice(i * T * D, (i * T + n) * D);
-      observer?.written({
-        layer: move.layerIndex,
-        kvHead: move.kvHead,
-        part,
-        bits: encoding.bits,
-        positions: Int32Array.from(move.entries, (e) => table.position[e]!),
-        exact: range(rows),
-        restored: range(restored),
-      });
+      if (restored)
+        observer?.written({
+          layer: move.layerIndex,
+          kvHead: move.kvHead,
+          part,
+          bits: encoding.bits,
+          positions: Int32Array.from(move.entries, (e) => table.position[e]!),
+          exact: range(rows),
+          restored: range(restored),
+        });
       writeCodes(move, target, encoding, codes, i, T);
     }
   }
 }
 
-/** Moves that are encoded in one call. Rows that heads share are encoded layer by layer; heads that still have to learn the
- *  codes of their store go together. */
+/** Moves that are encoded in one call. Rows that heads share are encoded layer by layer, and so is what teaches them a code that
+ *  they share; heads that still have to learn the codes of their store go together. */
 function calls(moves: readonly Move[], encoding: Encoding, target: number, D: number): Move[][] {
   const { kvHeads } = moves[0]!.layer.shape;
-  if (encoding.joint || codesOfStore(encoding.codes).some(([, code]) => code.joint)) {
+  if (encoding.joint || codesOfStore(encoding.codes).some(([, code]) => code.joint && !code.fitted)) {
     const layers = [...new Set(moves.map(({ layer }) => layer))];
     return layers.map((layer) => {
       const own = moves.filter((move) => move.layer === layer);
@@ -106,7 +108,7 @@ function knownBefore(
   const knows = layer.stores[part][target]!.learnt[kvHead] === 1;
   const ofStore = codesOfStore(encoding.codes).filter(([, code]) => code.fitted || knows);
   const known = ofStore.map(([name, code]): [string, Float32Array] => {
-    const parts = (code.joint ? moves.slice(0, 1) : moves).map((m) =>
+    const parts = (encoding.joint && code.joint ? moves.slice(0, 1) : moves).map((m) =>
       registerOf(m.layer.stores[part][target]!, name, [m.kvHead]),
     );
     return [name, concatenated(parts)];
