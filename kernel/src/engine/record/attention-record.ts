@@ -6,12 +6,11 @@ import type { LayerView } from '../run/sequence.ts';
 import { topCount } from './frame.ts';
 
 export interface AttentionRecord {
-  /** Attention received so far [L, Hq, capacity], the token's own query included. */
-  received: Float32Array;
-  /** The part of it that comes from the token's own query. */
+  /** For each token [L, Hkv, capacity, G+1]: what it received so far from each query head of the group, its own query
+   *  included, and then how many queries after it could see it. One line of memory holds all that a step adds to a token. */
+  sums: Float32Array;
+  /** The part of what it received that comes from the token's own query [L, Hq, capacity]. */
   own: Float32Array;
-  /** Queries after it that could see the token [L, Hkv, capacity]. */
-  viewers: Float32Array;
   capacity: number;
   /** Of the newest query: mass on the first positions, entropy in nats [L, Hq], and its largest shares [L, Hq, 16]. */
   sinkMass: Float32Array;
@@ -30,9 +29,8 @@ export interface HeadCounts {
 export function createAttentionRecord({ layers, queryHeads, kvHeads }: HeadCounts, capacity: number): AttentionRecord {
   const heads = layers * queryHeads;
   return {
-    received: new Float32Array(heads * capacity),
+    sums: new Float32Array((heads + layers * kvHeads) * capacity),
     own: new Float32Array(heads * capacity),
-    viewers: new Float32Array(layers * kvHeads * capacity),
     capacity,
     sinkMass: new Float32Array(heads),
     entropy: new Float32Array(heads),
@@ -42,49 +40,70 @@ export function createAttentionRecord({ layers, queryHeads, kvHeads }: HeadCount
 }
 
 /** Makes room for positions below `tokens`. */
-export function growAttentionRecord(record: AttentionRecord, tokens: number): void {
+export function growAttentionRecord(
+  record: AttentionRecord,
+  { layers, queryHeads, kvHeads }: HeadCounts,
+  tokens: number,
+): void {
   if (tokens <= record.capacity) return;
   const capacity = Math.max(tokens, record.capacity * 2);
-  const widen = (old: Float32Array): Float32Array => {
-    const rows = old.length / record.capacity;
-    const wide = new Float32Array(rows * capacity);
-    for (let r = 0; r < rows; r++) wide.set(old.subarray(r * record.capacity, (r + 1) * record.capacity), r * capacity);
-    return wide;
+  const widen = (old: Float32Array, rows: number): Float32Array => {
+    const [narrow, wide] = [old.length / rows, (old.length / rows / record.capacity) * capacity];
+    const grown = new Float32Array(rows * wide);
+    for (let r = 0; r < rows; r++) grown.set(old.subarray(r * narrow, (r + 1) * narrow), r * wide);
+    return grown;
   };
-  record.received = widen(record.received);
-  record.own = widen(record.own);
-  record.viewers = widen(record.viewers);
+  record.sums = widen(record.sums, layers * kvHeads);
+  record.own = widen(record.own, layers * queryHeads);
   record.capacity = capacity;
 }
 
 /** ln(1 + i/2048), for a logarithm to about 1e-4 from the bits of a float: exponent and leading bits of the mantissa. */
-const logTable = Float64Array.from({ length: 2048 }, (_, i) => Math.log(1 + (i + 0.5) / 2048));
+const logTable = Float32Array.from({ length: 2048 }, (_, i) => Math.log(1 + (i + 0.5) / 2048));
 
-/** Where a row keeps its entries: columns, and the absolute position that each stands for; new keys last. */
+/** Where a row has its entries; columns of empty slots have a share of 0. */
 interface Places {
-  count: number;
-  column: Int32Array;
+  /** Absolute position that each column stands for [C], where it holds an entry. */
   position: Int32Array;
+  /** Column of each position, -1 where it is not held: sums are walked in the order of memory. */
+  column: Int32Array;
+  /** Columns of the first positions. */
+  sinks: number[];
+  /** First column of the new keys, and the number of all. */
+  fresh: number;
+  count: number;
 }
 
 /** Used again for every head: new arrays in each step would be megabytes for the collector. */
-const places: Places = { count: 0, column: new Int32Array(0), position: new Int32Array(0) };
+const places: Places = {
+  position: new Int32Array(0),
+  column: new Int32Array(0),
+  sinks: [],
+  fresh: 0,
+  count: 0,
+};
 
-function placesOf({ cache, form, position }: LayerView, kvHead: number): Places {
+function placesOf({ cache, form, position }: LayerView, kvHead: number, sinkCount: number): Places {
   const table = cache.tables[kvHead]!;
-  const { count } = table;
-  places.count = count + position.length;
-  if (places.count > places.column.length) {
-    places.column = new Int32Array(2 * places.count);
-    places.position = new Int32Array(2 * places.count);
-  }
-  const { column } = places;
-  const { start, fresh } = columnsOf(cache, form, kvHead, position.length);
-  places.position.set(table.position.subarray(0, count));
-  places.position.set(position, count);
+  const { start, fresh, count } = columnsOf(cache, form, kvHead, position.length);
+  const seen = position[position.length - 1]! + 1;
+  if (count > places.position.length) places.position = new Int32Array(2 * count);
+  if (seen > places.column.length) places.column = new Int32Array(2 * seen);
+  const [at, columnOf] = [places.position, places.column.fill(-1, 0, seen)];
   const [stores, slots] = [table.store.keys, table.slot.keys];
-  for (let e = 0; e < count; e++) column[e] = start[stores[e]!]! + slots[e]!;
-  for (let q = 0; q < position.length; q++) column[count + q] = fresh + q;
+  for (let e = 0; e < table.count; e++) {
+    const column = start[stores[e]!]! + slots[e]!;
+    at[column] = table.position[e]!;
+    columnOf[table.position[e]!] = column;
+  }
+  for (const [q, t] of position.entries()) {
+    at[fresh + q] = t;
+    columnOf[t] = fresh + q;
+  }
+  places.sinks.length = 0;
+  for (let t = 0; t < Math.min(sinkCount, seen); t++) if (columnOf[t]! >= 0) places.sinks.push(columnOf[t]!);
+  places.fresh = fresh;
+  places.count = count;
   return places;
 }
 
@@ -95,27 +114,25 @@ export function recordAttention(
   { queryHeads, kvHeads }: HeadCounts,
   sinkCount: number,
 ): void {
-  const { layer, cache, form, attention, position } = view;
-  const { capacity, received, own, viewers } = record;
+  const { layer, form, attention, position } = view;
+  const { capacity, sums, own } = record;
   const [Q, G] = [position.length, form.group];
   for (let h = 0; h < kvHeads; h++) {
-    const held = cache.tables[h]!.count;
-    const { count: n, column, position: at } = placesOf(view, h);
-    const seenBy = (layer * kvHeads + h) * capacity;
-    for (let e = 0; e < held; e++) viewers[seenBy + at[e]!]! += Q;
-    for (let q = 0; q < Q; q++) viewers[seenBy + position[q]!]! += Q - 1 - q;
+    const { fresh, count: C } = placesOf(view, h, sinkCount);
     const block = attention[form.apart ? h : 0]!;
-    const bits = new Uint32Array(block.buffer, block.byteOffset, block.length);
-    const C = block.length / ((form.apart ? 1 : kvHeads) * G * Q);
+    const words = new Int32Array(block.buffer, block.byteOffset, block.length);
+    const first = (form.apart ? 0 : h) * G * Q * C;
+    const to = (layer * kvHeads + h) * capacity * (G + 1);
+    for (let q = 0; q < Q; q++) addRows({ sums, to, G, position: position[q]! }, block, first + q * C, Q * C);
     for (let member = 0; member < G; member++) {
       const head = layer * queryHeads + h * G + member;
-      const to = head * capacity;
-      for (let q = 0; q < Q; q++) {
-        const from = (((form.apart ? 0 : h) * G + member) * Q + q) * C;
-        own[to + position[q]!]! += block[from + column[held + q]!]!;
-        if (q === Q - 1) newestRow(record, head, block, bits, from, sinkCount);
-        else for (let e = 0; e < n; e++) received[to + at[e]!]! += block[from + column[e]!]!;
-      }
+      const from = first + member * Q * C;
+      for (let q = 0; q < Q; q++) own[head * capacity + position[q]!]! += block[from + q * C + fresh + q]!;
+      const newest = from + (Q - 1) * C;
+      const row = block.subarray(newest, newest + C);
+      record.entropy[head] = entropyOf(row, words.subarray(newest, newest + C));
+      record.sinkMass[head] = places.sinks.reduce((mass, c) => mass + row[c]!, 0);
+      recordTops(record, head, row);
       const watched = record.watched;
       if (watched?.layer === layer && watched.queryHead === h * G + member)
         watched.row = wholeRow(view, watched.queryHead, Q - 1);
@@ -123,52 +140,71 @@ export function recordAttention(
   }
 }
 
-/** The largest shares of the row that is read now, largest first. */
-const tops = new Float64Array(topCount);
-const topsAt = new Int32Array(topCount);
-
-/** One pass over the newest row of a head, which starts at `from` in its block and has its entries at `places`: what each
- *  token received, the mass on the sinks, the entropy, the largest shares. `bits` are the same numbers as words. */
-function newestRow(
-  record: AttentionRecord,
-  head: number,
+/** Adds the rows of a group for the query at `position` to what tokens received, and counts it for those before it; rows
+ *  are `apart` from each other. */
+function addRows(
+  { sums, to, G, position }: { sums: Float32Array; to: number; G: number; position: number },
   block: Float32Array,
-  bits: Uint32Array,
   from: number,
-  sinkCount: number,
+  apart: number,
 ): void {
-  const { received, capacity } = record;
-  const { count: n, column, position } = places;
-  const to = head * capacity;
+  const { column } = places;
+  for (let t = 0; t <= position; t++) {
+    const c = column[t]!;
+    if (c < 0) continue;
+    const token = to + t * (G + 1);
+    for (let member = 0; member < G; member++) sums[token + member]! += block[from + c + member * apart]!;
+    if (t < position) sums[token + G]! += 1;
+  }
+}
+
+/** Entropy of a row in nats; `words` are the same numbers as bits. Four sums at once, so that none waits for another. */
+function entropyOf(row: Float32Array, words: Int32Array): number {
+  const count = row.length;
+  const whole = count & ~3;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const ln = (word: number) => ((word >> 23) - 127) * Math.LN2 + logTable[(word >> 12) & 2047]!;
+  for (let i = 0; i < whole; i += 4) {
+    a -= row[i]! * ln(words[i]!);
+    b -= row[i + 1]! * ln(words[i + 1]!);
+    c -= row[i + 2]! * ln(words[i + 2]!);
+    d -= row[i + 3]! * ln(words[i + 3]!);
+  }
+  for (let i = whole; i < count; i++) a -= row[i]! * ln(words[i]!);
+  return a + b + c + d;
+}
+
+/** The largest shares of the row that is read now, largest first, and their columns. */
+const tops = new Float64Array(topCount);
+const topsIn = new Int32Array(topCount);
+
+/** Finds the shares above `least`, at most as many as there is room for. */
+function findTops(row: Float32Array, least: number): void {
+  const count = row.length;
   tops.fill(0);
-  topsAt.fill(0);
-  let sink = 0;
-  let entropy = 0;
-  let least = 0;
-  for (let e = 0; e < n; e++) {
-    const c = from + column[e]!;
-    const p = block[c]!;
-    if (p <= 0) continue;
-    const at = position[e]!;
-    received[to + at]! += p;
-    if (at < sinkCount) sink += p;
-    const word = bits[c]!;
-    entropy -= p * (((word >>> 23) - 127) * Math.LN2 + logTable[(word >>> 12) & 2047]!);
+  for (let c = 0; c < count; c++) {
+    const p = row[c]!;
     if (p <= least) continue;
     let i = topCount - 1;
     while (i > 0 && tops[i - 1]! < p) {
       tops[i] = tops[i - 1]!;
-      topsAt[i] = topsAt[i - 1]!;
+      topsIn[i] = topsIn[i - 1]!;
       i--;
     }
     tops[i] = p;
-    topsAt[i] = at;
-    least = tops[topCount - 1]!;
+    topsIn[i] = c;
+    least = Math.max(least, tops[topCount - 1]!);
   }
-  record.topShare.set(tops, head * topCount);
-  record.topPosition.set(topsAt, head * topCount);
-  record.sinkMass[head] = sink;
-  record.entropy[head] = entropy;
+}
+
+function recordTops(record: AttentionRecord, head: number, row: Float32Array): void {
+  const first = head * topCount;
+  // The row before says about how large they are: most shares are then passed over at once.
+  const guess = record.topShare[first + topCount - 1]! / 2;
+  findTops(row, guess);
+  if (guess > 0 && tops[topCount - 1] === 0) findTops(row, 0);
+  record.topShare.set(tops, first);
+  for (let i = 0; i < topCount; i++) record.topPosition[first + i] = tops[i]! > 0 ? places.position[topsIn[i]!]! : 0;
 }
 
 /** The rows of one query head in a step, one for each new query, by absolute position. */
@@ -199,10 +235,11 @@ export function receivedByGroup(
 ): Float32Array {
   const out = new Float32Array(layers * kvHeads * T);
   const G = queryHeads / kvHeads;
-  for (let head = 0; head < layers * queryHeads; head++) {
-    const to = Math.floor(head / G) * T;
-    for (let t = 0; t < T; t++) out[to + t]! += record.received[head * record.capacity + t]!;
-  }
+  for (let h = 0; h < layers * kvHeads; h++)
+    for (let t = 0; t < T; t++) {
+      const token = (h * record.capacity + t) * (G + 1);
+      for (let member = 0; member < G; member++) out[h * T + t]! += record.sums[token + member]!;
+    }
   return out;
 }
 
@@ -216,9 +253,10 @@ export function receivedPerQuery(
   const G = queryHeads / kvHeads;
   for (let head = 0; head < layers * queryHeads; head++)
     for (let t = 0; t < T; t++) {
-      const viewers = record.viewers[Math.floor(head / G) * record.capacity + t]!;
-      const from = head * record.capacity + t;
-      out[head * T + t] = viewers ? (record.received[from]! - record.own[from]!) / viewers : 0;
+      const token = (Math.floor(head / G) * record.capacity + t) * (G + 1);
+      const viewers = record.sums[token + G]!;
+      const received = record.sums[token + (head % G)]!;
+      out[head * T + t] = viewers ? (received - record.own[head * record.capacity + t]!) / viewers : 0;
     }
   return out;
 }

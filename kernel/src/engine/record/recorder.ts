@@ -139,6 +139,8 @@ export function createRecorder(
     ...(graph ? graphColumns : {}),
   })) {
     const name = key as ColumnName | ReadColumn | GraphColumn;
+    if (name === 'event.weight' && !weighs) continue;
+    if (name === 'event.weight' && !weighs) continue;
     const width = inner[name]?.reduce((a, b) => a * b, 1) ?? 1;
     if (lane === 'log') log[name] = growing<never>(types[type] as never, width);
   }
@@ -237,7 +239,7 @@ export function createRecorder(
     written: (rows) => recordWritten(quantization, rows),
     layer(view) {
       sawAttention = true;
-      growAttentionRecord(attention, view.position[view.position.length - 1]! + 1);
+      growAttentionRecord(attention, heads, view.position[view.position.length - 1]! + 1);
       recordAttention(attention, view, heads, info.sinkCount);
       recordOutputError(quantization, view, sequence.rotary, queryHeads);
       if (reading)
