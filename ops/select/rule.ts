@@ -63,7 +63,7 @@ export function takeLargest(
   let candidates = 0;
   for (let i = 0; i < count; i++) candidates += open[i]!;
   if (candidates <= amount + few) {
-    for (let i = 0; i < count; i++) if (open[i]) taken[i] = 1;
+    for (let i = 0; i < count; i++) if (open[i] === 1) taken[i] = 1;
     for (let n = candidates; n > amount; n--) taken[leastOf(count, taken, key, position)] = 0;
     return;
   }
@@ -89,9 +89,10 @@ function leastOf(count: number, marked: Uint8Array, key: ArrayLike<number>, posi
   let least = -1;
   let smallest = Number.POSITIVE_INFINITY;
   for (let i = 0; i < count; i++) {
-    if (!marked[i]) continue;
+    if (marked[i] === 0) continue;
     const k = key[i]!;
-    if (k < smallest || (k === smallest && (least < 0 || position[i]! > position[least]!))) {
+    if (k > smallest) continue;
+    if (k < smallest || least < 0 || position[i]! > position[least]!) {
       least = i;
       smallest = k;
     }

@@ -46,18 +46,29 @@ export function assignZones(
 ): Uint8Array {
   const { count } = candidates;
   const out = new Uint8Array(count).fill(leaves);
-  const open = new Uint8Array(count);
-  const held = new Uint8Array(count);
-  const taken = new Uint8Array(count);
+  const { open, held, taken } = scratchFor(count);
   for (const { zone, rule: r } of rules) {
     const number = names.indexOf(zone);
     for (let i = 0; i < count; i++) {
-      held[i] = current[i] === number ? 1 : 0;
-      open[i] = out[i] === leaves && current[i]! <= number ? 1 : 0;
-      taken[i] = 0;
+      const now = current[i]!;
+      held[i] = now === number ? 1 : 0;
+      open[i] = now <= number && out[i] === leaves ? 1 : 0;
     }
+    taken.fill(0);
     r.choose({ ...candidates, open, held }, r.amount ?? amountOf(zone), taken);
     for (let i = 0; i < count; i++) if (taken[i]) out[i] = number;
   }
   return out;
+}
+
+/** Used again for every head: a step of decoding asks for each of some hundred heads. */
+let scratch = { open: new Uint8Array(0), held: new Uint8Array(0), taken: new Uint8Array(0) };
+
+function scratchFor(count: number): typeof scratch {
+  if (count > scratch.open.length) {
+    const room = () => new Uint8Array(2 * count);
+    scratch = { open: room(), held: room(), taken: room() };
+  }
+  const { open, held, taken } = scratch;
+  return { open: open.subarray(0, count), held: held.subarray(0, count), taken: taken.subarray(0, count) };
 }

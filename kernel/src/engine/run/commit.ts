@@ -80,21 +80,21 @@ export function commit(
           const { start, fresh } = columnsOf(reading.cache, form, h, Q);
           const { count, columns } = table;
           const seen = reading.cache.tables[h]!;
+          const [stores, slots] = [seen.store.keys, seen.slot.keys];
           const origin = reading.origin?.[h];
-          const entryOf = (e: number): number => (origin ? origin[e]! : e);
           if (dims[1] === 'Q') written.push(() => columns.get(kept)!.set(row, count));
           else if (spliced.ordered) {
             const order = timeOrder(reading.cache, form, h, Q);
             const byColumn = new Map(Array.from(order, (column, i) => [column, row[width - order.length + i]!]));
             for (let e = 0; e < seen.count; e++)
-              columns.get(kept)![entryOf(e)] = byColumn.get(start[seen.store.keys[e]!]! + seen.slot.keys[e]!)!;
+              columns.get(kept)![origin ? origin[e]! : e] = byColumn.get(start[stores[e]!]! + slots[e]!)!;
             written.push(() => {
               for (let q = 0; q < Q; q++) columns.get(kept)![count + q] = byColumn.get(fresh + q)!;
             });
           } else {
             const column = columns.get(kept)!;
-            for (let e = 0; e < seen.count; e++)
-              column[entryOf(e)] = row[start[seen.store.keys[e]!]! + seen.slot.keys[e]!]!;
+            if (origin) for (let e = 0; e < seen.count; e++) column[origin[e]!] = row[start[stores[e]!]! + slots[e]!]!;
+            else for (let e = 0; e < seen.count; e++) column[e] = row[start[stores[e]!]! + slots[e]!]!;
             written.push(() => columns.get(kept)!.set(row.subarray(fresh, fresh + Q), count));
           }
         });
