@@ -1,7 +1,9 @@
 /** A memory of notes and links that nobody recorded: invented, so that the graph has something to draw before such a method runs. */
 import {
+  type ColumnData,
   encodeFrame,
   type Frame,
+  type GraphColumn,
   graphColumns,
   graphOperations,
   type LinkKind,
@@ -9,6 +11,7 @@ import {
   nodeKinds,
   type RunInfo,
 } from 'kvlab/frame';
+import { seeded } from '../engine/seeded.ts';
 
 const hubs = ['lighthouse', 'storm', 'boy', 'notebook'];
 const notes = [
@@ -76,6 +79,35 @@ export function inventedNotes(): Frame {
     'node.bytes': new Float64Array(names.length).fill(100),
     'path.node': Uint32Array.from(path, at),
   } as const;
+  return frameOf('notes', data);
+}
+
+/** A large memory: notes about hubs, and a few links besides, drawn by lot from a seed. */
+export function manyNotes(count: number): Frame {
+  const random = seeded(7);
+  const hubCount = Math.max(1, Math.round(count / 12));
+  const linked = Array.from({ length: 2 * count }, (_, i) => {
+    const from = i % count;
+    const about = i < count && from >= hubCount;
+    return { from, to: random.whole(0, (about ? hubCount : count) - 1), kind: about ? 'about' : 'like' } as const;
+  });
+  return frameOf(`notes-${count}`, {
+    'node.kind': Uint8Array.from({ length: count }, (_, i) => nodeKinds.indexOf(i < hubCount ? 'hub' : 'note')),
+    'node.step': new Uint32Array(count),
+    'node.label': new TextEncoder().encode(Array.from({ length: count }, (_, i) => `note ${i}\0`).join('')),
+    'node.from': new Uint32Array(count),
+    'node.to': new Uint32Array(count),
+    'link.source': Uint32Array.from(linked, ({ from }) => from),
+    'link.target': Uint32Array.from(linked, ({ to }) => to),
+    'link.kind': Uint8Array.from(linked, ({ kind }) => linkKinds.indexOf(kind)),
+    'link.weight': new Float32Array(linked.length).fill(1),
+    'link.step': new Uint32Array(linked.length),
+    'node.activation': Float32Array.from({ length: count }, () => random.whole(0, 100) / 100),
+    'node.bytes': new Float64Array(count).fill(100),
+  });
+}
+
+function frameOf(run: string, data: Partial<Record<GraphColumn, ColumnData>>): Frame {
   const columns = Object.fromEntries(
     Object.entries(data).map(([name, data]) => [
       name,
@@ -86,11 +118,11 @@ export function inventedNotes(): Frame {
     {
       type: 'frame',
       version: 1,
-      run: 'notes',
+      run,
       seq: 1,
       merged: 0,
       snapshot: true,
-      info,
+      info: { ...info, run },
       step: 20,
       state: 'finished',
       texts: [],

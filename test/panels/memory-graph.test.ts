@@ -15,7 +15,7 @@ import {
   mostNodes,
   nodeOf,
 } from '../../lab-extension/src/panels/memory-graph/encode.ts';
-import { layoutOf } from '../../lab-extension/src/panels/memory-graph/layout.ts';
+import { graphToPlace, wholeLayout } from '../../lab-extension/src/panels/memory-graph/place.ts';
 import type { Said } from '../../lab-extension/src/panels/words.ts';
 import type { Run } from '../../lab-extension/src/store/run.ts';
 import { createStore, receiveFrame, shownRun } from '../../lab-extension/src/store/store.ts';
@@ -31,13 +31,7 @@ const runOf = (...frames: Frame[]): Run => {
 const words = (said: Said) => said.caption.map((phrase) => phrase.text).join('');
 const notes = runOf(inventedNotes());
 
-function finished(run: Run) {
-  const work = layoutOf(run);
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-  }
-}
+const finished = (run: Run) => wholeLayout(graphToPlace(run));
 
 test('labels come apart at their zero bytes, whatever alphabet they are in', () => {
   const data = new TextEncoder().encode('boot\0שלום\0\0風\0');

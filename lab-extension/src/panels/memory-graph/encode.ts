@@ -49,16 +49,16 @@ export function hasGraph(run: Run): boolean {
   return (columnOf(run, 'node.kind')?.rows ?? 0) > 0;
 }
 
-export function encodeGraph(run: Run, step: number): GraphDrawing {
+/** The graph at a step, with at most so many nodes: of more, those that stand out. */
+export function encodeGraph(run: Run, step: number, most = mostNodes): GraphDrawing {
   const all = nodesAt(run, step);
-  const path = Array.from(run.latest.get('path.node')?.data ?? []).filter((node) =>
-    all.some((own) => own.node === node),
-  );
+  const there = new Set(all.map(({ node }) => node));
+  const path = Array.from(run.latest.get('path.node')?.data ?? []).filter((node) => there.has(node));
   const links = linksAt(run, step);
   const onPath = new Set(path);
   const rank = (own: GraphNode) =>
     (onPath.has(own.node) ? 2 : 0) + (own.kind === 'hub' || own.kind === 'cluster' ? 1 : 0) + own.activation;
-  const nodes = all.length <= mostNodes ? all : [...all].sort((a, b) => rank(b) - rank(a)).slice(0, mostNodes);
+  const nodes = all.length <= most ? all : [...all].sort((a, b) => rank(b) - rank(a)).slice(0, most);
   const drawn = new Set(nodes.map(({ node }) => node));
   const kept = links.filter(({ source, target }) => drawn.has(source) && drawn.has(target));
   return {

@@ -1,7 +1,6 @@
 /** Where nodes stand, in the unit square. The same graph always gets the same picture, and a replay moves nothing: what is
  *  not there yet has its place already. */
-import type { Run } from '../../store/run.ts';
-import { encodeGraph, type GraphDrawing } from './encode.ts';
+import type { LinkKind, NodeKind } from 'kvlab/frame';
 
 export interface Layout {
   x: Float64Array;
@@ -11,18 +10,25 @@ export interface Layout {
 /** Rounds of the spring model; more change nothing that is seen. */
 const rounds = 220;
 
-/** Lays out everything that a run has, whatever step is shown. Yields the share that is done, so that a page stays quick. */
-export function* layoutOf(run: Run): Generator<number, Layout> {
-  const graph = encodeGraph(run, Number.POSITIVE_INFINITY);
-  const size = Math.max(0, ...graph.nodes.map(({ node }) => node)) + 1;
-  const layout = { x: new Float64Array(size).fill(0.5), y: new Float64Array(size).fill(0.5) };
+/** What is placed: plain data, so that it can go to a worker. */
+export interface GraphToPlace {
+  /** Nodes of the run, placed or not: the length of the axes. */
+  size: number;
+  nodes: readonly { node: number; kind: NodeKind }[];
+  links: readonly { source: number; target: number; kind: LinkKind }[];
+  tree: boolean;
+}
+
+/** Lays a graph out. Yields the share that is done. */
+export function* layoutOf(graph: GraphToPlace): Generator<number, Layout> {
+  const layout = { x: new Float64Array(graph.size).fill(0.5), y: new Float64Array(graph.size).fill(0.5) };
   if (graph.tree) placeTree(graph, layout);
   else yield* spring(graph, layout);
   return layout;
 }
 
 /** Leaves side by side in the order of the text, every node above the middle of its own. */
-function placeTree({ nodes, links }: GraphDrawing, { x, y }: Layout): void {
+function placeTree({ nodes, links }: GraphToPlace, { x, y }: Layout): void {
   const parent = new Map(links.map(({ source, target }) => [source, target]));
   const children = new Map<number, number[]>();
   for (const { node } of nodes) {
@@ -50,7 +56,7 @@ function placeTree({ nodes, links }: GraphDrawing, { x, y }: Layout): void {
 }
 
 /** Springs along links, repulsion between all (Fruchterman and Reingold 1991), from a spiral that depends on nothing. */
-function* spring({ nodes, links }: GraphDrawing, { x, y }: Layout): Generator<number, void> {
+function* spring({ nodes, links }: GraphToPlace, { x, y }: Layout): Generator<number, void> {
   nodes.forEach(({ node, kind }, i) => {
     const angle = i * 2.399963;
     const radius = (kind === 'hub' ? 0.2 : 0.42) * Math.sqrt((i + 1) / nodes.length);
@@ -93,7 +99,7 @@ function* spring({ nodes, links }: GraphDrawing, { x, y }: Layout): Generator<nu
       x[node]! += dx[node]! * step;
       y[node]! += dy[node]! * step;
     }
-    if (round % 10 === 9) yield round / rounds;
+    yield (round + 1) / rounds;
   }
   stretch(x, nodes);
   stretch(y, nodes);

@@ -1,22 +1,22 @@
 /** Memory graph: the bold path of the query, hubs and their shade, kinds of links; a tree for segments of the text. */
 import { drawLine, drawRampKey, drawText, textWidth } from '../../draw/marks.ts';
-import { fixed } from '../../draw/scale.ts';
+import { fixed, whole } from '../../draw/scale.ts';
 import { clearSurface, createSurface, type Rect, type Surface } from '../../draw/surface.ts';
 import { rampIndex, type Theme } from '../../draw/theme.ts';
-import { lockOrAdd, previewSelection, selected, shownRun, shownStep } from '../../store/store.ts';
+import { clearSelection, lockOrAdd, previewSelection, selected, shownRun, shownStep } from '../../store/store.ts';
+import { translate } from '../../translate.ts';
 import { markChoice, type PanelKind, segmented } from '../panel.ts';
 import { fillTable } from '../words.ts';
 import { describeGraph, nodeTable } from './describe.ts';
 import { encodeGraph, type GraphDrawing, type GraphNode, hasGraph, labelled, nodeOf } from './encode.ts';
-import { type Layout, layoutOf } from './layout.ts';
+import type { Layout } from './layout.ts';
+import { graphToPlace, startPlacing } from './place.ts';
 
 /** Solid for what a node is about or a part of. */
 const dashes = new Map<string, number[]>([
   ['then', [6, 4]],
   ['like', [2, 3]],
 ]);
-/** Time for laying out in one turn of the page, in ms. */
-const slice = 8;
 
 export const memoryGraph: PanelKind = {
   id: 'memory-graph',
@@ -41,12 +41,34 @@ export const memoryGraph: PanelKind = {
         redraw();
       },
     );
-    let laying: { key: string; work: ReturnType<typeof layoutOf>; done: number } | undefined;
+    // What is being placed, or was given up.
+    let placing: { key: string; done: number; cancel: (() => void) | undefined } | undefined;
     let laid: { key: string; layout: Layout } | undefined;
+    let encoded: { key: string; drawing: GraphDrawing } | undefined;
+    const stopButton = document.createElement('button');
+    stopButton.type = 'button';
+    stopButton.className = 'kvlab-graph-stop';
+    stopButton.hidden = true;
+    host.append(stopButton);
+    const cancel = () => {
+      placing?.cancel?.();
+      if (placing) placing.cancel = undefined;
+      redraw();
+    };
+    stopButton.addEventListener('click', () => {
+      if (placing?.cancel) cancel();
+      else {
+        placing = undefined;
+        redraw();
+      }
+      host.focus();
+    });
+    stopButton.addEventListener('keydown', (event) => {
+      if (event.key === 'Escape' && placing?.cancel) cancel();
+    });
     let drawing: GraphDrawing | undefined;
     let places: { node: GraphNode; x: number; y: number }[] = [];
     let hovered: number | undefined;
-    let turn = 0;
 
     const nearest = (event: PointerEvent): GraphNode | undefined => {
       const box = host.getBoundingClientRect();
@@ -74,35 +96,53 @@ export const memoryGraph: PanelKind = {
       if (selection.position !== undefined) lockOrAdd(store, selection, event);
     });
 
-    /** The places of a run; undefined while they are still computed, a slice at a time. */
+    /** The places of a run; undefined while they are still computed, and where that was cancelled. */
     const placed = (): Layout | undefined => {
       const run = shownRun(store)!;
       const key = `${run.info.run} ${run.log.get('node.kind')?.rows} ${run.log.get('link.source')?.rows}`;
       if (laid?.key === key) return laid.layout;
-      if (laying?.key !== key) laying = { key, work: layoutOf(run), done: 0 };
-      const start = performance.now();
-      while (performance.now() - start < slice) {
-        const next = laying.work.next();
-        if (next.done) {
-          laid = { key, layout: next.value };
-          laying = undefined;
-          return laid.layout;
-        }
-        laying.done = next.value;
+      if (placing?.key !== key) {
+        placing?.cancel?.();
+        const own: NonNullable<typeof placing> = { key, done: 0, cancel: undefined };
+        placing = own;
+        const stop = startPlacing(graphToPlace(run), {
+          progress(done) {
+            own.done = done;
+            redraw();
+          },
+          placed(layout) {
+            laid = { key, layout };
+            if (placing === own) placing = undefined;
+            redraw();
+          },
+        });
+        if (placing === own) own.cancel = stop;
       }
-      cancelAnimationFrame(turn);
-      turn = requestAnimationFrame(redraw);
       // A graph that grows keeps its old picture until the new one is ready.
       return laid?.key.startsWith(`${run.info.run} `) ? laid.layout : undefined;
+    };
+    const graphAt = (step: number): GraphDrawing | undefined => {
+      const run = shownRun(store);
+      if (!run || !hasGraph(run)) return undefined;
+      const key = `${run.info.run} ${run.version} ${step}`;
+      if (encoded?.key !== key) encoded = { key, drawing: encodeGraph(run, step) };
+      return encoded.drawing;
     };
 
     return {
       controls,
+      keys: {
+        Escape: {
+          does: 'cancel the placing of nodes, else clear the selection',
+          press: () => (placing?.cancel ? cancel() : clearSelection(store)),
+        },
+      },
       draw(theme) {
         clearSurface(surface);
         const run = shownRun(store);
         const step = run ? shownStep(store, run) : 0;
-        drawing = run && hasGraph(run) ? encodeGraph(run, step) : undefined;
+        drawing = graphAt(step);
+        stopButton.hidden = true;
         markChoice(controls, asList ? 'list' : 'graph');
         const { position } = selected(store);
         const said = describeGraph(run, drawing, step, { node: hovered, position });
@@ -118,15 +158,17 @@ export const memoryGraph: PanelKind = {
           return said;
         }
         const layout = placed();
+        if (placing) {
+          stopButton.hidden = false;
+          stopButton.textContent = translate(placing.cancel ? 'Cancel' : 'Place again');
+        }
         if (!layout) {
-          drawText(
-            surface,
-            theme,
-            `placing ${drawing.nodes.length} nodes: ${Math.round(100 * (laying?.done ?? 0))} %`,
-            10,
-            14,
-          );
-          return said;
+          const share = `${Math.round(100 * (placing?.done ?? 0))} %`;
+          const words = placing?.cancel
+            ? `placing ${whole(drawing.all)} nodes: ${share}`
+            : `placing was cancelled at ${share}; the list has all nodes`;
+          drawText(surface, theme, words, 10, 14);
+          return { ...said, facts: { ...said.facts, placed: 0 } };
         }
         const wide = surface.width >= 560;
         const room: Rect = { x: 50, y: 22, width: surface.width - 100 - (wide ? 130 : 0), height: surface.height - 54 };
@@ -140,7 +182,7 @@ export const memoryGraph: PanelKind = {
         const inside = position === undefined ? undefined : nodeOf(drawing, position)?.node;
         drawGraph(surface, theme, drawing, places, hovered ?? inside);
         if (wide) drawLegend(surface, theme, drawing, surface.width - 128);
-        return said;
+        return { ...said, facts: { ...said.facts, placed: places.length } };
       },
       step(columns, rows) {
         if (!drawing?.nodes.length) return undefined;
@@ -150,7 +192,7 @@ export const memoryGraph: PanelKind = {
         redraw();
         return positionOf(next);
       },
-      dispose: () => cancelAnimationFrame(turn),
+      dispose: () => placing?.cancel?.(),
     };
   },
 };
