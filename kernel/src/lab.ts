@@ -162,11 +162,11 @@ async function finish(run: Run): Promise<LabRun> {
   return labRun(run, await reading());
 }
 
-async function leavePicture(snapshot: Frame): Promise<void> {
+async function leavePicture(snapshot: Frame, lanes: readonly Frame[] = []): Promise<void> {
   const now = host();
   if (!now) return;
   const { runBundle } = await import('./engine/record/bundle/bundle.ts');
-  const { bundle, metadata } = await runBundle(snapshot);
+  const { bundle, metadata } = await runBundle(snapshot, lanes);
   now.display(bundle, { metadata });
 }
 
@@ -215,7 +215,7 @@ async function labCompare(model: Model, prompt: Prompt, options: CompareOptions)
     },
     stage(),
   );
-  await leavePicture(result.snapshot());
+  await leavePicture(result.snapshot(), result.runs());
   const { tableOf, writeRunFile } = await reading();
   const comparison: LabComparison = {
     ...result,

@@ -4,7 +4,7 @@ import { Widget } from '@lumino/widgets';
 import { bundleMime } from 'kvlab/frame';
 import { createLab, type Lab } from './lab/lab.ts';
 import { readBundle } from './store/bundle.ts';
-import { createStore, receiveFrame } from './store/store.ts';
+import { createStore, receiveFrame, showRun } from './store/store.ts';
 
 class BundleWidget extends Widget implements IRenderMime.IRenderer {
   #lab: Lab | undefined;
@@ -12,14 +12,22 @@ class BundleWidget extends Widget implements IRenderMime.IRenderer {
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     this.addClass('kvlab-bundle');
     try {
-      const { header, buffer, leftOut } = await readBundle(model.data[bundleMime]);
+      const saved = await readBundle(model.data[bundleMime]);
+      const { header, leftOut, lanes } = saved;
       if (this.isDisposed) return;
       this.#lab?.dispose();
       const store = createStore();
       this.#lab = createLab(store);
       this.node.classList.toggle('kvlab-bundle-comparison', header.info.comparison !== undefined);
       this.node.replaceChildren(this.#lab.node, this.#switch());
-      receiveFrame(store, { ...header, info: { ...header.info, leftOut }, snapshot: true, merged: 0 }, buffer);
+      this.node.classList.toggle('kvlab-bundle-lanes', lanes.length > 0);
+      for (const run of [saved, ...lanes]) {
+        const info = { ...run.header.info, leftOut: run.leftOut };
+        receiveFrame(store, { ...run.header, info, snapshot: true, merged: 0 }, run.buffer);
+      }
+      // The full cache loses nothing: the first method has more to show.
+      const first = lanes.find(({ header }) => header.info.laneOf?.lane === 1);
+      if (first) showRun(store, first.header.run, false);
       store.stale = leftOut ? `saved run without ${leftOut}` : 'saved run';
       this.#lab.redraw();
     } catch (error) {

@@ -12,6 +12,8 @@ export interface SavedRun {
   buffer: ArrayBuffer;
   /** What was left out of the notebook, in words. */
   leftOut: string;
+  /** The runs of a comparison's lanes. */
+  lanes: SavedRun[];
 }
 
 /** Checks a bundle and decodes its buffer. Throws with what is wrong. */
@@ -32,20 +34,42 @@ export function checkedSnapshot(header: unknown, buffer: ArrayBuffer | DataView)
   return checked;
 }
 
+/** Most lanes of a comparison. */
+const mostLanes = 16;
+
+/** A bundle and the runs beside it, which together unpack to no more than the limit. */
 async function checkedBundle(data: unknown): Promise<SavedRun> {
+  const saved = await checkedRun(data, bundleLimit);
+  const { lanes = [] } = data as { lanes?: unknown };
+  if (!Array.isArray(lanes) || lanes.length > mostLanes)
+    return refuse('lanes', lanes, `a list of at most ${mostLanes}`);
+  let room = bundleLimit - saved.buffer.byteLength;
+  for (const lane of lanes) {
+    const run = await checkedRun(lane, room);
+    room -= run.buffer.byteLength;
+    const { laneOf } = run.header.info;
+    if (laneOf?.comparison !== saved.header.run || run.header.run === saved.header.run)
+      return refuse('a lane', run.header.run, 'a run of this comparison');
+    saved.lanes.push(run);
+  }
+  return saved;
+}
+
+async function checkedRun(data: unknown, limit: number): Promise<SavedRun> {
   if (typeof data !== 'object' || data === null) return refuse('the output', data, 'a saved run');
   const { version, header, base64, packed, leftOut } = data as Record<string, unknown>;
   if (version !== frameVersion) throw new Error(`its version is ${String(version)}, this reader knows ${frameVersion}`);
   if (typeof base64 !== 'string') return refuse('its buffer', base64, 'a text in base64');
-  if (base64.length * 0.75 > bundleLimit) throw new Error(`its buffer is larger than ${bundleLimit / 2 ** 20} MiB`);
+  if (base64.length * 0.75 > limit) throw new Error(`its buffer is larger than ${bundleLimit / 2 ** 20} MiB`);
   if (packed !== undefined && packed !== 'deflate')
     return refuse('the packing of its buffer', packed, 'deflate or none');
   const stored = decoded(base64);
-  const buffer = packed ? await inflated(stored) : stored.buffer;
+  const buffer = packed ? await inflated(stored, limit) : stored.buffer;
   return {
     header: checkedSnapshot(header, buffer),
     buffer,
     leftOut: typeof leftOut === 'string' ? leftOut.slice(0, 2000) : '',
+    lanes: [],
   };
 }
 
@@ -60,7 +84,7 @@ function decoded(base64: string): Uint8Array<ArrayBuffer> {
 }
 
 /** Unpacks a buffer and stops at the limit, whatever the rest would become. */
-async function inflated(stored: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+async function inflated(stored: Uint8Array<ArrayBuffer>, limit: number): Promise<ArrayBuffer> {
   const damaged = (): never => {
     throw new Error('its buffer is damaged');
   };
@@ -72,7 +96,7 @@ async function inflated(stored: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
     if (done) return new Blob(parts).arrayBuffer();
     parts.push(value);
     size += value.length;
-    if (size <= bundleLimit) continue;
+    if (size <= limit) continue;
     await reader.cancel();
     throw new Error(`its buffer unpacks to more than ${bundleLimit / 2 ** 20} MiB`);
   }

@@ -156,6 +156,8 @@ function checkShape(name: string, { lane, shape, data }: Column, letters: Map<st
     refuse(`the type of ${name}`, data.constructor.name, known.type);
   const named = known.shape.split(' ');
   if (named.length !== shape.length) refuse(`the shape of ${name}`, `[${shape}]`, `[${named}]`);
+  // A log without a row was not kept, whatever was kept beside it.
+  if (lane === 'log' && shape[0] === 0) return;
   named.forEach((letter, axis) => {
     // Axes of state columns that no header tells, such as T, may lag behind one another.
     const key = axis === 0 && lane === 'log' ? `log ${letter}` : letter;

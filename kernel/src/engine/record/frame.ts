@@ -239,7 +239,8 @@ export interface Selection {
   range?: [number, number];
 }
 
-/** A finished run as saved in the notebook: one snapshot frame, its buffer in base64. */
+/** A finished run as saved in the notebook: one snapshot frame, its buffer in base64. A comparison has the runs of its lanes
+ *  beside it, as far as there is room. */
 export interface Bundle {
   version: typeof frameVersion;
   header: FrameHeader;
@@ -248,6 +249,7 @@ export interface Bundle {
   packed?: 'deflate';
   /** What was left out to stay under the size limit, in words; empty when nothing was. */
   leftOut: string;
+  lanes?: readonly Bundle[];
 }
 
 const typeNames: readonly [ColumnType, new (b: ArrayBufferLike, o: number, n: number) => ColumnData, number][] = [

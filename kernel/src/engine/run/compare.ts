@@ -65,6 +65,8 @@ export interface Comparison {
   results: readonly Compared[];
   /** Everything that its panel draws. */
   snapshot(): Frame;
+  /** What was recorded of each lane as a run of its own; empty where nothing was. */
+  runs(): readonly Frame[];
 }
 
 export async function compare(
@@ -120,6 +122,7 @@ export async function compare(
       text: model.tokenizer.decode(reference),
       results: lanes.map((lane, p) => comparedOf(lane, judged?.lanes[p], free?.[p])),
       snapshot: () => record.snapshot('finished', 'compared'),
+      runs: () => lanes.flatMap(({ recorder }) => recorder?.snapshot('finished', 'compared') ?? []),
     };
   } catch (error) {
     publish(signal?.aborted ? 'interrupted' : 'failed', (error as Error).message);

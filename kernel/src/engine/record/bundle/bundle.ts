@@ -4,16 +4,18 @@ import { base64Of } from './base64.ts';
 import { comparisonFacts, comparisonRows, comparisonSentence } from './comparison-facts.ts';
 import { drawComparison } from './comparison-picture.ts';
 import { factsOf } from './facts.ts';
-import { fitBundle } from './fit.ts';
 import { htmlOf, type InlinePicture, pageOf } from './html.ts';
+import { fitComparison } from './lanes.ts';
 import type { Picture } from './paint.ts';
 import { density, drawRun } from './picture.ts';
 import { pngOf } from './png.ts';
 import { linesOf, textOf } from './text.ts';
 
-/** Makes the display bundle of a run from everything that it recorded. Throws when the frame is no snapshot. */
+/** Makes the display bundle of a run from everything that it recorded, of a comparison with the runs of its lanes beside it.
+ *  Throws when the frame is no snapshot. */
 export async function runBundle(
   snapshot: Frame,
+  lanes: readonly Frame[] = [],
 ): Promise<{ bundle: Record<string, string | object>; metadata: Record<string, unknown> }> {
   const { header } = snapshot;
   if (!header.info)
@@ -21,7 +23,7 @@ export async function runBundle(
       `bundle: the frame of run ${header.run} has no info; give the snapshot of the whole run, not one of its frames`,
     );
   const columns = decodeFrame(header, snapshot.buffer);
-  const { bundle: forPanels, leftOut } = await fitBundle(header, columns);
+  const { bundle: forPanels, leftOut } = await fitComparison(snapshot, lanes);
   const { picture, html, text } = header.info.comparison
     ? comparisonForms(header, header.info, columns, leftOut)
     : runForms(header, header.info, columns, leftOut);
