@@ -140,7 +140,6 @@ export function createRecorder(
   })) {
     const name = key as ColumnName | ReadColumn | GraphColumn;
     if (name === 'event.weight' && !weighs) continue;
-    if (name === 'event.weight' && !weighs) continue;
     const width = inner[name]?.reduce((a, b) => a * b, 1) ?? 1;
     if (lane === 'log') log[name] = growing<never>(types[type] as never, width);
   }
