@@ -3,7 +3,11 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { methods } from '@kvlab/ops';
 import { bundleMime } from 'kvlab/frame';
+import { runBundle } from '../../kernel/src/engine/record/bundle/bundle.ts';
+import { compare } from '../../kernel/src/engine/run/compare.ts';
+import { loadTiny, tinyIds } from '../engine/tiny-model.ts';
 import { bundleOf } from '../panels/packed-frames.ts';
 import { openRealLab, pictures, type RealLab, settled, until } from './real-lab.ts';
 
@@ -18,7 +22,20 @@ const hostile = {
   },
 };
 
+/** A comparison with the runs of its lanes, as a cell leaves it. */
+async function savedComparison(): Promise<unknown> {
+  const model = await loadTiny('wasm');
+  let ids = 0;
+  const stage = { newId: () => `run-${ids++}`, now: () => 0, publish: () => undefined };
+  const options = { methods: [methods.h2o({ keep: 0.3 }), methods.streamingLLM({ recent: 20 })], maxTokens: 12 };
+  const compared = await compare(model, tinyIds.slice(0, 60), options, stage);
+  const { bundle } = await runBundle(compared.snapshot(), compared.runs());
+  await model.release();
+  return bundle[bundleMime];
+}
+
 before(async () => {
+  const comparison = await savedComparison();
   lab = await openRealLab('saved.ipynb', (folder) => {
     const output = (bundle: unknown) => ({
       output_type: 'display_data',
@@ -37,7 +54,12 @@ before(async () => {
       nbformat: 4,
       nbformat_minor: 5,
       metadata: { kernelspec: { name: 'kvlab', display_name: 'kvlab', language: 'typescript' } },
-      cells: [cell('sound', sound), cell('hostile', hostile), cell('broken', { ...sound, version: 99 })],
+      cells: [
+        cell('sound', sound),
+        cell('hostile', hostile),
+        cell('broken', { ...sound, version: 99 }),
+        cell('comparison', comparison),
+      ],
     };
     writeFileSync(join(folder, 'saved.ipynb'), JSON.stringify(notebook));
   });
@@ -92,6 +114,34 @@ test('a bundle that is not understood says why', async () => {
     20_000,
     () => 'no message is shown',
   );
+});
+
+test('a saved comparison opens with what each method kept, and another method is shown where it is chosen', async () => {
+  const { page } = lab;
+  await (await page.$$('.jp-Cell'))[3]!.scrollIntoViewIfNeeded();
+  const inside = (part: string) => page.locator(`.kvlab-bundle-lanes ${part}`);
+  await inside('[data-panel="compare"]').waitFor();
+  const timeline = inside('[data-panel="eviction-timeline"] .kvlab-caption');
+  const says = (words: RegExp) =>
+    until(
+      async () => words.test((await timeline.textContent()) ?? ''),
+      30_000,
+      () => 'the timeline does not show the method',
+    ).catch(async (error: Error) => assert.fail(`${error.message}; it says: ${await timeline.textContent()}`));
+  await says(/H2O/);
+  await inside('.kvlab-run-chooser').selectOption({ label: await labelOf('StreamingLLM') });
+  await says(/StreamingLLM/);
+  const entries = Number(await inside('[data-panel="eviction-timeline"]').getAttribute('data-entries'));
+  assert.ok(entries > 0 && entries < 72 * 6, `${entries} entries`);
+  await inside('[data-panel="compare"] button[value="maps"]').click();
+  await settled(page);
+  assert.match((await inside('.kvlab-state').textContent())!, /^saved run/);
+  await (await page.$('.kvlab-bundle-lanes'))!.screenshot({ path: join(pictures, 'saved-comparison.png') });
+
+  async function labelOf(method: string): Promise<string> {
+    const labels = await inside('.kvlab-run-chooser option').allTextContents();
+    return labels.find((label) => label.includes(method)) ?? assert.fail(`no run of ${method} among ${labels}`);
+  }
 });
 
 test('no request left this machine', () => assert.deepEqual(lab.outside, []));
