@@ -31,11 +31,11 @@ function farthest(g: GraphBuilder, x: Value, by: Value, n: number, largest: bool
   return { places: g.cast(indices, 'f32'), values: roundToHalf(g, g.gatherElements(x, indices, axis)) };
 }
 
-/** x with `fill` (or its own values) where an outlier lies; length is that of the axis. Comparing is what a graphics device does
- *  well; elsewhere a few numbers are put in their places several times as fast. */
+/** x with `fill` (or its own values) where an outlier lies; length is that of the axis. Comparing suits a graphics device;
+ *  elsewhere a few numbers are put in their places sooner, none outside: an empty slot may name any. */
 function placed(g: GraphBuilder, x: Value, { places, values }: Found, length: number, fill?: Value): Value {
   if (g.device === 'wasm' && !fill)
-    return { ...g.scatterElements(x, g.cast(places, 'i32'), values, axis), dims: x.dims };
+    return { ...g.scatterElements(x, g.cast(g.min(places, length - 1), 'i32'), values, axis), dims: x.dims };
   const numbers = Array.from({ length }, (_, i) => i);
   const range = g.constant('f32', numbers, x.dims.map((_, i) => (i === axis ? length : 1))); // biome-ignore format: one line
   let out = x;
