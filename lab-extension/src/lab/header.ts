@@ -133,7 +133,6 @@ export function createHeader(store: Store, actions: HeaderActions = {}): Header 
       machine.textContent = run ? machineWords(run) : '';
       state.textContent = store.stale || (run ? stateWords(run, store.ended.has(run.info.run)) : '');
       state.title = state.textContent;
-      state.title = state.textContent ?? '';
       state.hidden = state.textContent === '';
       state.classList.toggle('kvlab-failed', run?.state === 'failed');
       time.hidden = !run;

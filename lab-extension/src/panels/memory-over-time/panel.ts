@@ -106,6 +106,7 @@ export const memoryOverTime: PanelKind = {
         // Beside the title of a small panel there is no room for all; keys and the enlarged panel have them.
         choiceOf('tiers').hidden = !tiered || surface.width < 400;
         choiceOf('moves').hidden = !tiered || surface.width < 320;
+        choiceOf('parts').hidden = surface.width < 250;
         if ((view === 'tiers' || view === 'moves') && !tiered) view = 'held';
         markChoice(controls, view);
         const overTime = view !== 'parts' && view !== 'moves';
