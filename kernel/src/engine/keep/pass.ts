@@ -171,10 +171,12 @@ export async function keepPass(
     }
   for (const group of moves.values()) await moveRows(group, encoder, observer);
   if (merges(compensate))
-    for (const one of leaving) {
-      const registers = now.registers?.(one.layerIndex) ?? new Map();
-      const into = await mergeLeaving({ compensate, score }, one, registers, now.facts?.operate, observer);
-      for (const e of one.entries) takers.push(into.get(e));
+    for (const l of new Set(leaving.map(({ layerIndex }) => layerIndex))) {
+      const heads = leaving.filter(({ layerIndex }) => layerIndex === l);
+      const into = await mergeLeaving({ compensate, score }, heads, now.registers?.(l) ?? new Map(), now.facts?.operate, observer); // biome-ignore format: one line
+      heads.forEach(({ entries }, i) => {
+        for (const e of entries) takers.push(into[i]!.get(e));
+      });
     }
   goodbyes.forEach((event, i) => {
     observer?.event(takers[i] ? { ...event, kind: 'merge', ...takers[i] } : event);

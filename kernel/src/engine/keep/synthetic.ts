@@ -30,11 +30,11 @@ export async function standIn(
   const entries = inTimeOrder(table).filter((e) => gone.has(e));
   const weights = { dims: [1, entries.length], data: Float32Array.from(entries, (e) => table.weight[e]!) };
   const inputs = {
-    keys: headRows(layer, kvHead, 'keys', entries),
-    values: headRows(layer, kvHead, 'values', entries),
+    keys: headRows(layer, 'keys', [{ kvHead, entries }]),
+    values: headRows(layer, 'values', [{ kvHead, entries }]),
     leaving: weights,
   };
-  const result = await compensated(compensate, inputs, { headSize: D, layerIndex: 0 }, operate);
+  const result = await compensated(compensate, inputs, { heads: 1, headSize: D, layerIndex: 0 }, operate);
   return {
     layer,
     kvHead,

@@ -25,9 +25,15 @@ export function readInput(owner: string, name: string, input: OperatorInput): Fl
   } catch (error) {
     throw fail(`is no tensor (${(error as Error).message})`);
   }
-  const odd = read.data.findIndex((v) => typeof v !== 'number' || Number.isNaN(v));
+  const odd = firstNaN(read.data);
   if (odd >= 0) throw fail(`is not a number at [${placeOf(odd, read.dims).join(', ')}]; give finite numbers`);
   return read;
+}
+
+/** Index of the first element that is not a number, or -1. */
+function firstNaN(data: Float64Array): number {
+  for (let i = 0; i < data.length; i++) if (Number.isNaN(data[i])) return i;
+  return -1;
 }
 
 function isTyped(input: OperatorInput): input is { dims: readonly number[]; data: ArrayLike<number> } {
@@ -52,7 +58,7 @@ const runtimeTypes = { f32: 'float32', i32: 'int32', u8: 'uint8', bool: 'bool' }
 
 /** A float64 tensor as a feed of a session. */
 export function toRuntime({ dtype }: Spec, { dims, data }: Float64Tensor): RuntimeTensor {
-  return { type: runtimeTypes[dtype], dims, data: arrays[dtype].from(data) };
+  return { type: runtimeTypes[dtype], dims, data: new arrays[dtype](data) };
 }
 
 /** What a session or a reference gave, as a result. */
