@@ -1,9 +1,1 @@
-import './lab.css';
-import './header.css';
-import './slots.css';
-import './grid.css';
-import './panel.css';
-import './token-strip.css';
-import './card.css';
-import './heavy-hitters.css';
-import './saved-run.css';
+import './index.css';

@@ -120,11 +120,17 @@ test('a saved comparison opens with what each method kept, and another method is
   const { page } = lab;
   await (await page.$$('.jp-Cell'))[3]!.scrollIntoViewIfNeeded();
   const inside = (part: string) => page.locator(`.kvlab-bundle-lanes ${part}`);
+  const fewer = inside('.kvlab-all-panels[aria-expanded="true"]');
+  if (await fewer.count()) await fewer.click();
   await inside('[data-panel="compare"]').waitFor();
   const timeline = inside('[data-panel="eviction-timeline"] .kvlab-caption');
+  // Panels out of sight are not drawn.
   const says = (words: RegExp) =>
     until(
-      async () => words.test((await timeline.textContent()) ?? ''),
+      async () => {
+        await timeline.scrollIntoViewIfNeeded();
+        return words.test((await timeline.textContent()) ?? '');
+      },
       30_000,
       () => 'the timeline does not show the method',
     ).catch(async (error: Error) => assert.fail(`${error.message}; it says: ${await timeline.textContent()}`));
@@ -134,6 +140,13 @@ test('a saved comparison opens with what each method kept, and another method is
   const entries = Number(await inside('[data-panel="eviction-timeline"]').getAttribute('data-entries'));
   assert.ok(entries > 0 && entries < 72 * 6, `${entries} entries`);
   await inside('[data-panel="compare"] button[value="maps"]').click();
+  await until(
+    async () =>
+      Number(await inside('[data-panel="compare"] canvas').getAttribute('height')) > 150 &&
+      (await inside('[data-panel="compare"] .xtick').count()) > 2,
+    30_000,
+    () => 'the survival maps are not drawn',
+  );
   await settled(page);
   assert.match((await inside('.kvlab-state').textContent())!, /^saved run/);
   await (await page.$('.kvlab-bundle-lanes'))!.screenshot({ path: join(pictures, 'saved-comparison.png') });
