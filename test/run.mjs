@@ -60,21 +60,27 @@ async function prepare({ quick, steps }) {
 }
 
 async function runBench(node, args, env) {
-  const names = args.filter((arg) => !arg.startsWith('-'));
   const folder = join(root, 'test', 'bench');
-  const tables = (existsSync(folder) ? readdirSync(folder) : []).filter((name) => name.endsWith('.ts')).sort();
-  const chosen = tables.filter((name) => names.length === 0 || names.includes(name.replace(/\.ts$/, '')));
+  const tables = (existsSync(folder) ? readdirSync(folder) : [])
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => name.replace(/\.ts$/, ''))
+    .sort();
+  // Tables come first; what follows is said to them.
+  const other = args.findIndex((arg) => !tables.includes(arg));
+  const names = other < 0 ? args : args.slice(0, other);
+  const options = other < 0 ? [] : args.slice(other);
+  const chosen = names.length === 0 && options.every((arg) => arg.startsWith('-')) ? tables : names;
   if (chosen.length === 0) {
     console.log(
-      `npm run bench: no table named ${names.join(', ') || '*'} in test/bench. There are: ${tables.join(', ') || 'none'}.`,
+      `npm run bench: no table named ${options.join(', ')} in test/bench. There are: ${tables.join(', ') || 'none'}.`,
     );
     return 1;
   }
   let worst = 0;
   for (const name of chosen) {
-    console.log(`\n${name.replace(/\.ts$/, '')}`);
-    const options = args.filter((arg) => arg.startsWith('-'));
-    worst = Math.max(worst, await runNode(node, ['--conditions=kvlab-source', join(folder, name), ...options], env));
+    console.log(`\n${name}`);
+    const file = join(folder, `${name}.ts`);
+    worst = Math.max(worst, await runNode(node, ['--conditions=kvlab-source', file, ...options], env));
   }
   return worst;
 }

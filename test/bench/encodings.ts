@@ -1,7 +1,7 @@
 /** What an encoding costs in time and saves in bytes: every method that stores rows in few bits beside exact rows.
  *
- *  `npm run bench:encodings` times steps at 512 and at 2,048 entries, in turns with the full cache of the same length. None
- *  of them evicts. */
+ *  `npm run bench:encodings` times steps at 512 and at 2,048 entries, in turns with the full cache of the same length;
+ *  `npm run bench:encodings -- kivi gear` those of these methods only. None of them evicts. */
 import { type Method, type MethodFactory, methods } from '@kvlab/ops';
 import { readLedger } from '../../kernel/src/engine/cache/ledger.ts';
 import { fittedFor } from '../../kernel/src/engine/fit/fitted.ts';
@@ -15,10 +15,10 @@ import {
 } from '../../kernel/src/engine/run/sequence.ts';
 import { modelFile } from '../../kernel/src/model-file.ts';
 import { story } from './report/story.ts';
-import { median, printTable } from './report/table.ts';
+import { median, tableLines } from './report/table.ts';
 
 const contexts = [512, 2048];
-const rounds = 6;
+const rounds = 4;
 const inTurn = 4;
 
 const model = await loadModel(modelFile(), { device: 'wasm' });
@@ -33,8 +33,12 @@ function packs(method: Method): boolean {
   );
 }
 
-const makers = Object.values(methods) as unknown as MethodFactory<object>[];
-const packing = makers.map((make) => make()).filter(packs);
+const asked = process.argv.slice(2);
+const makers = Object.entries(methods as unknown as Record<string, MethodFactory<object>>);
+const packing = makers
+  .filter(([name]) => asked.length === 0 || asked.includes(name))
+  .map(([, make]) => make())
+  .filter(packs);
 
 async function time(sequence: Sequence, times: number[]): Promise<void> {
   for (let i = 0; i < inTurn; i++) {
@@ -45,14 +49,20 @@ async function time(sequence: Sequence, times: number[]): Promise<void> {
 }
 
 const MiB = (bytes: number): number => bytes / 2 ** 20;
-const rows: (string | number)[][] = [];
+const full = createSequence(model, methods.full());
+const beforeSteps = new Map<number, Sequence>();
 for (const context of contexts) {
-  const full = createSequence(model, methods.full());
-  await feedPrompt(full, ids.slice(0, context));
-  for (const method of packing) {
-    const sequence = createSequence(model, method, 0, await fittedFor(model, method, {}));
-    await feedPrompt(sequence, ids.slice(0, context));
-    const beside = forkSequence(full);
+  await feedPrompt(full, ids.slice(full.ids.length, context));
+  beforeSteps.set(context, forkSequence(full));
+}
+const columns = ['method', 'entries', 'ms a token', 'of exact', 'MiB held', 'of exact', 'MiB claimed'];
+console.log(tableLines(columns, []).join('\n'));
+for (const method of packing) {
+  const sequence = createSequence(model, method, 0, await fittedFor(model, method, {}));
+  // The longer text goes on where the shorter one was timed, so that its beginning is not read twice.
+  for (const context of contexts) {
+    await feedPrompt(sequence, ids.slice(sequence.ids.length, context));
+    const beside = forkSequence(beforeSteps.get(context)!);
     const [own, exact]: [number[], number[]] = [[], []];
     for (let round = 0; round < rounds; round++) {
       await time(sequence, own);
@@ -60,18 +70,10 @@ for (const context of contexts) {
     }
     const { held, claimed } = readLedger(method, sequence.layers);
     const heldFull = readLedger(beside.method, beside.layers).held;
-    rows.push([
-      method.name,
-      context,
-      median(own)!,
-      median(own)! / median(exact)!,
-      MiB(held),
-      held / heldFull,
-      MiB(claimed),
-    ]);
-    console.error(`${method.name} at ${context}: ${median(own)!.toFixed(1)} ms, exact ${median(exact)!.toFixed(1)} ms`);
+    const [ms, exactMs] = [median(own)!, median(exact)!];
+    const row = [method.name, context, ms, ms / exactMs, MiB(held), held / heldFull, MiB(claimed)];
+    console.log(tableLines(columns, [row]).at(-1));
   }
 }
-printTable(['method', 'entries', 'ms a token', 'of exact', 'MiB held', 'of exact', 'MiB claimed'], rows);
 await model.release();
 process.exit(0);

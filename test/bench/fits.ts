@@ -1,7 +1,8 @@
 /** What fits are worth: each fitted method on text that it was not fitted to, beside its stand-in without a fit.
  *
- *  Mean KL against the full cache over forced tokens. Head lists stand beside five random ones of equal size, gates and
- *  retaining heads beside pure recency that holds as much. */
+ *  Mean KL against the full cache over forced tokens. Levels stand beside a uniform grid, head lists beside five random ones of
+ *  equal size, gates and retaining heads beside pure recency that holds as much. `npm run bench:fits -- kvQuant` (or `heads`,
+ *  `gates`) measures these only. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Fitted, hashedUniform, type Method, methods, tensor } from '@kvlab/ops';
@@ -46,6 +47,15 @@ async function loss(method: Method, fitted?: Fitted): Promise<{ kl: number; held
   return { kl: all.reduce((a, b) => a + b, 0) / all.length, held };
 }
 
+/** Levels of each layer [L, R], spread evenly from -1 to 1. */
+function evenly({ dims, data }: { dims: readonly number[]; data: ArrayLike<number> }) {
+  const R = dims[1]!;
+  return tensor(
+    dims,
+    Array.from(data, (_, i) => -1 + (2 * (i % R)) / (R - 1)),
+  );
+}
+
 /** A head list of the same size, in an order that follows from the seed. */
 function randomHeads(like: { dims: readonly number[]; data: ArrayLike<number> }, seed: number) {
   const classes = Array.from(like.data);
@@ -54,8 +64,23 @@ function randomHeads(like: { dims: readonly number[]; data: ArrayLike<number> },
   return tensor(like.dims, classes.map((_, i) => (chosen.has(i) ? 1 : 0))); // biome-ignore format: one line
 }
 
+const asked = process.argv.slice(2);
+const wanted = (name: string) => asked.length === 0 || asked.includes(name);
 const rows: (string | number)[][] = [];
-for (const method of [methods.razorAttention({ recent: 60 }), methods.duoAttention({ sinks: 4, recent: 60 })]) {
+for (const bits of wanted('kvQuant') ? [2, 3] : []) {
+  const method = methods.kvQuant({ bits });
+  const start = performance.now();
+  const fitted = await fittedFor(model, method);
+  const seconds = (performance.now() - start) / 1000;
+  const even = new Map([...fitted].map(([name, value]) => [name, name.endsWith('/codebook') ? evenly(value) : value]));
+  const [own, grid] = [await loss(method, fitted), await loss(method, even)];
+  rows.push([`${method.name}, ${bits} bits`, seconds, own.held, own.kl, grid.kl, grid.kl]);
+  console.error(rows.at(-1)!.join(' '));
+}
+for (const method of wanted('heads')
+  ? [methods.razorAttention({ recent: 60 }), methods.duoAttention({ sinks: 4, recent: 60 })]
+  : []) {
+  // biome-ignore format: one line
   const start = performance.now();
   const fitted = await fittedFor(model, method);
   const seconds = (performance.now() - start) / 1000;
@@ -67,7 +92,7 @@ for (const method of [methods.razorAttention({ recent: 60 }), methods.duoAttenti
   rows.push([method.name, seconds, own.held, own.kl, others.reduce((a, b) => a + b, 0) / 5, Math.min(...others)]);
   console.error(rows.at(-1)!.join(' '));
 }
-for (const keep of [0.5, 0.25])
+for (const keep of wanted('gates') ? [0.5, 0.25] : [])
   for (const method of [methods.attentionGate({ keep }), methods.locret({ keep })]) {
     const start = performance.now();
     const fitted = await fittedFor(model, method);
