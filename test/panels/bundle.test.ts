@@ -20,7 +20,7 @@ test('a bundle gives back the run that was saved', async () => {
   assert.equal(buffer.byteLength, whole.buffer.byteLength);
 });
 
-for (const name of ['h2o', 'kivi', 'comparison', 'quest'] as const)
+for (const name of ['h2o', 'kivi', 'comparison', 'quest', 'tree'] as const)
   test(`the bundle that the kernel makes of ${name} is read, and nothing of its header is lost`, async () => {
     const { bundle } = await runBundle(recordedSnapshot(name));
     const saved = JSON.parse(JSON.stringify(bundle[bundleMime])) as Bundle;

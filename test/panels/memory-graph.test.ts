@@ -145,6 +145,11 @@ test('TIM tree sends the tree that it cuts: tasks in their lists, conclusions in
   assert.ok(gone.every(({ goneAt, step }) => goneAt! > step));
   assert.equal(encodeGraph(live, gone[0]!.goneAt! - 1).gone, 0);
   assert.equal(words(describeGraph(live, drawing, live.step, {})), '6 segments in the tree; 3 have left the cache.');
+  assert.deepEqual(
+    drawing.nodes.slice(1, 5).map(({ label }) => label),
+    ['2 tasks', 'look', 'red', 'ask'],
+    'a list is named by its number of tasks, a task by its thought',
+  );
   const no = nodeOf(drawing, drawing.nodes[5]!.from)!;
   assert.equal(no.kind, 'note');
   assert.match(no.label, /no/);

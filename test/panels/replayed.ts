@@ -15,7 +15,7 @@ import {
 import { openRun } from '../../kernel/src/engine/record/arrow.ts';
 
 /** The runs in fixtures/recorded. */
-export type RecordedName = 'h2o' | 'kivi' | 'comparison' | 'quest';
+export type RecordedName = 'h2o' | 'kivi' | 'comparison' | 'quest' | 'tree';
 
 export function recordedSnapshot(name: RecordedName): Frame {
   const path = join(import.meta.dirname, '../../fixtures/recorded', `${name}.arrow.gz`);

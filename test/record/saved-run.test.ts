@@ -77,7 +77,7 @@ test('a run that comes with kvlab opens by its name, says that it is recorded, a
 });
 
 test('every recorded run and comparison fits into a notebook with 256 KiB, and the lab opens what was written', async () => {
-  for (const name of ['h2o', 'kivi', 'quest', 'comparison']) {
+  for (const name of ['h2o', 'kivi', 'quest', 'comparison', 'tree']) {
     const opened = await lab.open(`recorded:${name}`);
     const { bundle } = await runBundle(opened.snapshot());
     const saved = JSON.stringify(bundle[bundleMime]);

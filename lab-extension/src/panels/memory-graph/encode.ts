@@ -61,12 +61,14 @@ export function encodeGraph(run: Run, step: number, most = mostNodes): GraphDraw
   const nodes = all.length <= most ? all : [...all].sort((a, b) => rank(b) - rank(a)).slice(0, most);
   const drawn = new Set(nodes.map(({ node }) => node));
   const kept = links.filter(({ source, target }) => drawn.has(source) && drawn.has(target));
+  const tree = links.length > 0 && links.every(({ kind }) => kind === 'part');
+  if (tree) nameLists(nodes, kept);
   return {
     nodes,
     links: kept,
     path,
     folded: all.length - nodes.length,
-    tree: links.length > 0 && links.every(({ kind }) => kind === 'part'),
+    tree,
     gone: all.filter(({ goneAt }) => goneAt !== undefined).length,
     all: all.length,
   };
@@ -132,19 +134,37 @@ export function labelsOf(column: { data: ArrayLike<number>; rows: number } | und
   return new TextDecoder().decode(bytes).split('\0').slice(0, -1);
 }
 
-/** The first words of a span of tokens; of a JSON-like text what it says, without marks and keys. */
+/** Most characters of a label that is made of a node's own words. */
+const labelLength = 24;
+
+/** The first words of a span of tokens; of a JSON-like text its first value, without marks and keys. */
 function tokensOf(run: Run, from: number, to: number): string {
   const text = run.texts
     .slice(from, Math.min(to, from + 16))
     .map(({ text }) => tokenWord(text))
     .join('');
-  const said = text
-    .replace(/"\w+" *:/g, ' ')
+  const value = /"\w+" *: *"([^"]+)/.exec(text)?.[1] ?? text.replace(/"\w+" *:/g, ' ');
+  const said = value
     .replace(/[[\]{}":,]+/g, ' ')
     .replace(/ +/g, ' ')
     .trim();
   const words = said || text.trim();
-  return words.length > 22 ? `${words.slice(0, 21).trimEnd()}…` : words;
+  if (words.length <= labelLength) return words;
+  const whole = words.slice(0, labelLength).replace(/ [^ ]*$/, '');
+  return `${whole.trimEnd()}…`;
+}
+
+/** A list of tasks is named by their number: its own words are those of the first. */
+function nameLists(nodes: readonly GraphNode[], links: readonly GraphLink[]): void {
+  const kinds = new Map(nodes.map(({ node, kind }) => [node, kind]));
+  const inside = new Map<number, NodeKind[]>();
+  for (const { source, target } of links)
+    inside.set(target, [...(inside.get(target) ?? []), kinds.get(source) ?? 'note']);
+  for (const own of nodes) {
+    const parts = inside.get(own.node);
+    if (own.kind === 'segment' && parts?.every((kind) => kind === 'segment'))
+      own.label = parts.length === 1 ? '1 task' : `${parts.length} tasks`;
+  }
 }
 
 /** Nodes whose labels are drawn: all of few, of many those on the path, hubs and the most active. */
