@@ -133,7 +133,7 @@ async function replayed(method: string): Promise<Figures> {
   )) as Figures;
 }
 
-for (const method of ['h2o', 'kivi'])
+for (const method of ['h2o', 'kivi', 'quest'])
   test(`${method}: panels redraw fast, all of them in half of the main thread, without a long task`, async () => {
     let figures = await replayed(method);
     // Other programs of the machine make tasks long too: what is ours is long every time, and longer than mere waiting.

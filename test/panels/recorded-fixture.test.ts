@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { columnCatalogue, decodeFrame, mergeFrames } from 'kvlab/frame';
+import { columnCatalogue, decodeFrame, graphColumns, mergeFrames, readColumns } from 'kvlab/frame';
 import { framesOf, recordedSnapshot } from './replayed.ts';
 
 test('the recorded runs are at most 1 MiB together', () => {
@@ -14,11 +14,12 @@ test('the recorded runs are at most 1 MiB together', () => {
   assert.ok(bytes <= 2 ** 20, `${bytes} bytes`);
 });
 
-for (const name of ['h2o', 'kivi'] as const)
+const known = { ...columnCatalogue, ...readColumns, ...graphColumns };
+for (const name of ['h2o', 'kivi', 'quest', 'tree'] as const)
   test(`${name}: every column is one of the schema, and frames of single steps merge to the whole`, () => {
     const whole = recordedSnapshot(name);
     const columns = decodeFrame(whole.header, whole.buffer);
-    for (const column of Object.keys(columns)) assert.ok(column in columnCatalogue, column);
+    for (const column of Object.keys(columns)) assert.ok(column in known, column);
     assert.equal(whole.header.info?.recorded, true);
     const merged = [...framesOf(whole)].reduce(mergeFrames);
     const again = decodeFrame(merged.header, merged.buffer);

@@ -1,7 +1,7 @@
-/** How entries move in made-up runs: H2O, StreamingLLM, KIVI and the full cache, in their simplest form. */
+/** How entries move in made-up runs: H2O, StreamingLLM, KIVI, Quest and the full cache, in their simplest form. */
 import { byteParts, type RunInfo, type SlotName } from 'kvlab/frame';
 
-export type RecordedMethod = 'full' | 'h2o' | 'streamingLLM' | 'kivi';
+export type RecordedMethod = 'full' | 'h2o' | 'streamingLLM' | 'kivi' | 'quest';
 
 export interface Move {
   head: number;
@@ -31,6 +31,7 @@ const rowBytes = 64 * 4;
 export function entryRules(name: RecordedMethod, promptLength: number): EntryRules {
   if (name === 'kivi') return kivi();
   if (name === 'full') return full();
+  if (name === 'quest') return quest();
   const half = Math.round(promptLength * 0.1);
   return evicting(name, name === 'h2o' ? half : 4, name === 'h2o' ? half : 40);
 }
@@ -144,6 +145,16 @@ function full(): EntryRules {
     claimed: (seen, heads) => seen * heads * rowBytes,
     budget: () => Number.NaN,
   };
+}
+
+/** Holds what the full cache holds; `recorded-reads.ts` says what it reads. */
+function quest(): EntryRules {
+  const rules = full();
+  const slots = rules.method.slots.map((own) =>
+    own.slot === 'fetch' ? { ...own, text: 'pages of 16, 256 entries', neutral: false } : own,
+  );
+  const method = { ...rules.method, name: 'Quest', setting: 'pages of 16, 256 entries a head', slots };
+  return { ...rules, method };
 }
 
 function payload(

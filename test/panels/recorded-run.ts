@@ -11,6 +11,7 @@ import {
   topCount,
 } from 'kvlab/frame';
 import { entryRules, type Move, type RecordedMethod } from './recorded-methods.ts';
+import { denseHead, recordedReads } from './recorded-reads.ts';
 import { promptTexts, writtenTexts } from './recorded-text.ts';
 
 export interface RecordedOptions {
@@ -63,6 +64,10 @@ export function* recordedRun(options: RecordedOptions = {}): Generator<Frame> {
   });
   const scores = taste.map(() => new Float32Array(total));
   const received = new Float32Array(layers * queryHeads * total);
+  const reads =
+    method === 'quest'
+      ? recordedReads({ layers, queryHeads, kvHeads, zones: rules.zones.length }, seeded(seed + 7))
+      : undefined;
   const zones = { keys: new Uint8Array(heads * total).fill(gone), values: new Uint8Array(heads * total).fill(gone) };
 
   for (let step = 0; step <= steps; step++) {
@@ -151,6 +156,7 @@ export function* recordedRun(options: RecordedOptions = {}): Generator<Frame> {
       ...column('entry.zoneKeys', [layers, kvHeads, seen], cut(zones.keys, seen)),
       ...column('entry.zoneValues', [layers, kvHeads, seen], cut(zones.values, seen)),
       ...(info.method.quantizes ? errorColumns(seen) : {}),
+      ...reads?.(step, seen, denseRow(seen, step), held),
     };
     yield encodeFrame(
       {
@@ -182,6 +188,12 @@ export function* recordedRun(options: RecordedOptions = {}): Generator<Frame> {
     for (let p = 1; p < seen; p++) row[p] = (row[p]! / sum) * (1 - sink);
     row[0] = sink;
     return row;
+  }
+
+  function denseRow(seen: number, step: number): Float32Array {
+    const { layer, queryHead } = denseHead;
+    const kvHead = Math.floor(queryHead / (queryHeads / kvHeads));
+    return attentionRow(layer * queryHeads + queryHead, layer * kvHeads + kvHead, seen, step);
   }
 
   function receivedShares(seen: number, step: number): Float32Array {
