@@ -1,7 +1,9 @@
 /** Slips found in the code of others, each as the behaviour that shows it is not made here. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { hashedUniform, top } from '@kvlab/ops';
 import { lab, methods, ops } from 'kvlab';
+import { rotaryTable, rotateRow } from '../../kernel/src/engine/attend/rotary.ts';
 import { keptPositions } from '../../kernel/src/engine/cache/layer.ts';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
 import { createSequence, feedPrompt, feedToken, type Sequence } from '../../kernel/src/engine/run/sequence.ts';
@@ -11,6 +13,7 @@ import { raggedHeavy } from '../engine/settings.ts';
 import { loadTiny, tinyIds } from '../engine/tiny-model.ts';
 import { sameBits, walk } from '../engine/walk.ts';
 import { attentionOf, groupOf, highest, productsOf, randomLayer, softmax, sum, upTo } from './by-hand.ts';
+import { normal } from './coded.ts';
 
 let model: Model;
 before(async () => {
@@ -266,5 +269,99 @@ describe('runs', () => {
     for (const id of tinyIds.slice(30, 40)) logits = await feedToken(long, id);
     assert.ok(logits.every(Number.isFinite));
     assert.deepEqual(keptOf(long)[0], [0, 1, 34, 35, 36, 37, 38, 39]);
+  });
+});
+
+describe('what is kept and where it is looked at', () => {
+  test('one argsort for ranks (Elastic Cache): the entries with the highest scores stay, not those at their ranks', () => {
+    const scores = [5, 1, 4, 2, 3];
+    const taken = new Uint8Array(5);
+    const open = new Uint8Array(5).fill(1);
+    const candidates = { count: 5, open, position: Int32Array.from(upTo(5)), score: Float32Array.from(scores), held: new Uint8Array(5), seen: 5 }; // biome-ignore format: one line
+    top(3).choose(candidates, 3, taken);
+    assert.deepEqual(
+      upTo(5).filter((e) => taken[e]),
+      [0, 2, 4],
+    );
+    // Sorting once gives the entry of each rank; read as the rank of each entry, it keeps others, and one too few.
+    const order = upTo(5).sort((a, b) => scores[a]! - scores[b]!);
+    assert.deepEqual(
+      upTo(5).filter((e) => order[e]! > 2),
+      [1, 2],
+    );
+  });
+
+  test('channels permuted before rotary (block floating point): here they are put in order behind it, and products stay', async () => {
+    assert.notEqual(methods.bfpOutliers().encodingOf('body', 'keys').stores, 'unrotated');
+    const D = 64;
+    const rotary = rotaryTable(model.config.ropeFrequencies);
+    const [query, key] = [1, 2].map((seed) => normal(D, seed)) as [Float32Array, Float32Array];
+    const order = upTo(D).sort((a, b) => hashedUniform(7, a, 0, 0) - hashedUniform(7, b, 0, 0));
+    const put = (row: Float32Array) => Float32Array.from(order, (from) => row[from]!);
+    const dot = (a: ArrayLike<number>, b: ArrayLike<number>) => sum(upTo(D).map((d) => a[d]! * b[d]!));
+    const product = dot(rotateRow(query, 40, rotary), rotateRow(key, 9, rotary));
+    const { reordered } = await ops.reorder({ x: [[[...rotateRow(key, 9, rotary)]]], order: [order] });
+    const behind = dot(put(rotateRow(query, 40, rotary)), reordered.data);
+    const slip = dot(rotateRow(put(query), 40, rotary), rotateRow(put(key), 9, rotary));
+    assert.ok(Math.abs(behind - product) < 1e-4, `${behind} for ${product}`);
+    assert.ok(Math.abs(slip - product) > 1, 'the slip would show');
+  });
+
+  test('far keys rotated instead of queries (A2ATS): queries look from the distance at keys that stay where they are', () => {
+    const { ruleOf } = methods.infLLM({ local: 24, far: 24 }).declaration.attend;
+    const [position, rank] = [Int32Array.of(3, 70), Int32Array.of(0, 1)];
+    const news = { position: Int32Array.of(100), readBefore: 2, visibleBefore: Int32Array.of(2) };
+    const at = ruleOf('body').place({ position, rank }, news, false);
+    assert.deepEqual([[...at.keys], [...at.queries]], [[0, 0], [24]]);
+    const rotary = rotaryTable(model.config.ropeFrequencies);
+    const [query, key] = [3, 4].map((seed) => normal(64, seed)) as [Float32Array, Float32Array];
+    const dot = (a: Float32Array, b: Float32Array) => sum(upTo(64).map((d) => a[d]! * b[d]!));
+    const ours = dot(rotateRow(query, at.queries[0]!, rotary), rotateRow(key, at.keys[0]!, rotary));
+    const inPlace = dot(rotateRow(query, 100, rotary), rotateRow(key, 76, rotary));
+    assert.ok(Math.abs(ours - inPlace) < 1e-4, 'as a key that truly is 24 tokens away');
+    const slip = dot(query, rotateRow(key, 24, rotary));
+    assert.ok(Math.abs(slip - inPlace) > 1, 'the slip would show: a key 24 tokens ahead');
+  });
+
+  test('a mask behind the softmax (RetrievalAttention): empty slots take nothing, and a row adds up to one', async () => {
+    let [empty, leastOfSlip] = [0, 1];
+    await walk(model, raggedHeavy({ first: 5, second: 6, third: 7 }), {
+      observer: () => ({
+        wants: { products: true },
+        event() {},
+        written() {},
+        layer({ attention, products, form, position }) {
+          for (const [b, block] of attention.entries()) {
+            const rows = (form.apart ? 1 : form.kvHeads) * form.group * position.length;
+            const columns = block.length / rows;
+            for (const r of upTo(rows)) {
+              const row = [...block.subarray(r * columns, (r + 1) * columns)];
+              const logits = [...products![b]!.subarray(r * columns, (r + 1) * columns)];
+              assert.ok(Math.abs(sum(row) - 1) < 1e-5, `${sum(row)}`);
+              const hidden = upTo(columns).filter((c) => logits[c]! < -1e29);
+              assert.ok(hidden.every((c) => row[c] === 0));
+              // A wiped row of keys has product zero with every query: after the softmax its share is gone for good.
+              const late = softmax(logits.map((v) => (v < -1e29 ? 0 : v)));
+              leastOfSlip = Math.min(leastOfSlip, 1 - sum(hidden.map((c) => late[c]!)));
+              empty += hidden.length;
+            }
+          }
+        },
+      }),
+    });
+    assert.ok(empty > 0 && leastOfSlip < 0.9, `${empty} hidden, ${leastOfSlip} left`);
+  });
+
+  test('outliers of keys counted from heads and channels (GEAR): a channel keeps as many of its tokens as was asked', async () => {
+    const [H, T, D, count] = [3, 16, 64, 2];
+    const x = { dims: [H, T, D], data: normal(H * T * D, 11) };
+    const { outliers } = await ops.exceptOutliers({ x }, { per: 'channel', count, block: T });
+    for (const h of upTo(H))
+      for (const d of upTo(D)) {
+        const own = upTo(T).filter((t) => outliers.data[(h * T + t) * D + d] !== 0);
+        assert.equal(own.length, 2 * count);
+      }
+    const share = (2 * count) / T;
+    assert.ok(Math.trunc((H * D * share) / 2) >= T / 2, 'the slip would keep every number exact');
   });
 });
