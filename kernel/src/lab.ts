@@ -228,6 +228,7 @@ async function labCompare(model: Model, prompt: Prompt, options: CompareOptions)
 async function labEvaluate(model: Model, options: EvaluateOptions): Promise<LabEvaluation> {
   const line = progressLine('evaluate');
   const result = await evaluate(model, {
+    onFit: fitLine(),
     onProgress: (done, of) => line.say(`evaluated ${done} of ${of} answers`),
     ...options,
     signal: interruption(options.signal),

@@ -4,9 +4,10 @@ import { after, before, describe, test } from 'node:test';
 import { type Method, methods } from '@kvlab/ops';
 import { lab } from 'kvlab';
 import { taskOf } from '../../kernel/src/engine/evaluate/tasks.ts';
-import type { Model } from '../../kernel/src/engine/model/load.ts';
+import { loadModel, type Model } from '../../kernel/src/engine/model/load.ts';
+import { node } from '../../kernel/src/engine/runtime/node.ts';
 import type { LabEvaluation } from '../../kernel/src/lab.ts';
-import { loadTiny } from './tiny-model.ts';
+import { loadTiny, tinyPath } from './tiny-model.ts';
 
 let model: Model;
 let passkey: LabEvaluation;
@@ -143,6 +144,26 @@ describe('evaluate', () => {
       lab.evaluate(model, { methods: [methods.h2o], tokens: 64, signal: stop.signal, onProgress }),
       /enough/,
     );
+  });
+
+  test('what a method has to calibrate first tells how far it is, before the first answer', async () => {
+    const model = await loadModel(tinyPath, { device: 'wasm', threads: 1, platform: { ...node, shelf: undefined } });
+    const told: (readonly [string, number])[] = [];
+    await lab.evaluate(model, {
+      methods: [methods.attentionGate],
+      keep: [0.5],
+      task: 'text',
+      seeds: 1,
+      tokens: 64,
+      onFit: (fit, share) => told.push([fit, share]),
+      onProgress: () => told.push(['answer', 1]),
+    });
+    await model.release();
+    const first = told.findIndex(([what]) => what === 'answer');
+    const shares = told.slice(0, first).map(([, share]) => share);
+    assert.ok(shares.length > 4 && shares.at(-1) === 1, shares.join());
+    assert.ok(shares.every((share, i) => i === 0 || share >= shares[i - 1]!));
+    assert.ok(told.slice(first).every(([what]) => what === 'answer'));
   });
 
   test('what makes no sense is refused before anything runs', async () => {

@@ -26,6 +26,8 @@ export interface EvaluateOptions {
   chunk?: number;
   signal?: AbortSignal;
   onProgress?: (done: number, of: number) => void;
+  /** Called while something is calibrated, before the first answer, with its name and the share that is done. */
+  onFit?: (fit: string, share: number) => void;
 }
 
 /** One method at one budget, means over the seeds. */
@@ -80,7 +82,7 @@ export async function evaluate(model: Model, options: EvaluateOptions): Promise<
   const of = seeds.length * settings.length * questions.length;
   let done = 0;
   let contextTokens = 0;
-  for (const { method } of settings) await fittedFor(model, method, { signal });
+  for (const { method } of settings) await fittedFor(model, method, { signal, onProgress: options.onFit });
   for (const seed of seeds) {
     const made = taskOf(model, task, seed, tokens);
     contextTokens += made.context.length / seeds.length;
