@@ -80,6 +80,17 @@ test('the lesson opens the lab and runs to its end, and at least ten different f
   assert.equal(await page.evaluate(`document.querySelectorAll('.kvlab-widget .kvlab-run-chooser option').length`), 3);
 });
 
+test('the lesson opens the lab for students: it says so, hides other controls, and gives them where they are asked for', async () => {
+  const { page } = lab;
+  const range = page.locator('.kvlab-widget .kvlab-range');
+  assert.equal(await page.locator('.kvlab-widget .kvlab-depth').inputValue(), 'student');
+  assert.equal(await range.isVisible(), false);
+  await page.locator('.kvlab-widget .kvlab-depth').selectOption('teacher');
+  await range.waitFor({ state: 'visible' });
+  await page.locator('.kvlab-widget .kvlab-depth').selectOption('student');
+  await range.waitFor({ state: 'hidden' });
+});
+
 for (const [i, name] of ['the full cache', 'H2O', 'KIVI'].entries())
   test(`the panels show the numbers of ${name}: tokens, sink share, bytes`, async () => {
     const { page } = lab;

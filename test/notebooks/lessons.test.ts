@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { depths } from 'kvlab/frame';
 import { lessonFolder, readNotebook, textOf } from './executed.ts';
 
 const names = readdirSync(lessonFolder).filter((name) => name.endsWith('.ipynb'));
@@ -29,3 +30,17 @@ for (const name of names)
       assert.match(last, /^\*\*Question\.\*\* .*\?/s, `section ${section.split('\n')[0]} ends with: ${last}`);
     }
   });
+
+/** The depth with which a lesson opens the lab. */
+function depthOf(name: string): string | undefined {
+  const { cells } = readNotebook(join(lessonFolder, name));
+  const shown = cells.filter(({ cell_type, source }) => cell_type === 'code' && /lab\.show\(/.test(textOf(source)));
+  return /lab\.show\(\{[^}]*depth: '(\w+)'/.exec(textOf(shown[0]?.source))?.[1];
+}
+
+test('every lesson opens the lab with a depth: the first with few controls, the one on writing a method with all', () => {
+  const found = new Map(names.map((name) => [name.slice(0, 2), depthOf(name)]));
+  for (const [lesson, depth] of found)
+    assert.ok((depths as readonly string[]).includes(String(depth)), `lesson ${lesson}: ${depth}`);
+  assert.deepEqual([found.get('01'), found.get('03')], ['student', 'researcher']);
+});
