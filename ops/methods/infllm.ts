@@ -23,7 +23,7 @@ import { zones } from '../select/zones.ts';
 const farOf = (o: { far: number; local?: number }) => o.far || o.local || 256;
 export const infLLM = method(
   'InfLLM',
-  { block: 16, init: 16, local: 256, far: 0, blocks: 8, representatives: 4, pool: 16, hostBytes: Infinity, disk: false }, // biome-ignore format: one line
+  { block: 16, init: 16, local: 256, far: 0, blocks: 8, representatives: 4, pool: 16, hostBytes: Infinity, disk: false, profile: 'paper' as 'paper' | 'authors' }, // biome-ignore format: one line
   (o) => ({
     when: ['chunk', 'step'],
     segment: every(o.block),
@@ -36,5 +36,5 @@ export const infLLM = method(
     fetch: { body: pagesBy(keyDot({ heads: 'together' }), { ...o, query: meanQuery(), pages: o.blocks }) },
     attend: rows({ at: { init: apart(farOf(o)), body: apart(farOf(o)) } }),
   }),
-  { paper: 'arXiv:2402.04617', checked: "authors' code", departures: ['the queries of a chunk share one choice and one local window', 'sizes for small models'], total: ['blocks', 'local'] }, // biome-ignore format: one line
+  { paper: 'arXiv:2402.04617', checked: "authors' code", departures: ['the queries of a chunk share one choice and one local window', 'sizes for small models'], total: ['blocks', 'local'], profiles: { authors: { block: 128, init: 128, local: 4096, blocks: 16, pool: 32 } } }, // biome-ignore format: one line
 );

@@ -6,6 +6,7 @@ import { half } from '../encode/half.ts';
 import { quant } from '../encode/quant.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
+import { asCode } from '../profile.ts';
 import { last } from '../select/last.ts';
 import { remainder } from '../select/remainder.ts';
 import { rest } from '../select/rest.ts';
@@ -13,7 +14,7 @@ import { byPart, zones } from '../select/zones.ts';
 
 export const kivi = method(
   'KIVI',
-  { bits: 2, group: 32, residual: 128, residualAs: 'exact' as 'exact' | 'half' },
+  { bits: 2, group: 32, residual: 128, residualAs: 'exact' as 'exact' | 'half', ...asCode },
   (o) => ({
     when: ['prompt', 'step'],
     score: nothing,
@@ -34,5 +35,5 @@ export const kivi = method(
     fetch: all,
     attend: rows(),
   }),
-  { paper: 'arXiv:2402.02750', checked: "authors' code; its bytes to the byte" },
+  { paper: 'arXiv:2402.02750', checked: "authors' code; its bytes to the byte", profiles: { authors: { residual: 32 } } }, // biome-ignore format: one line
 );

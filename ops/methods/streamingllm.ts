@@ -7,14 +7,14 @@ import { exact } from '../encode/exact.ts';
 import { beforeRotary, pipe } from '../encode/pipe.ts';
 import { method } from '../method.ts';
 import { all, nothing, oneTier } from '../neutral.ts';
-import { always, asPress, onceAsKvpress } from '../profile.ts';
+import { always, asPress, onceAsKvpress, type Profile } from '../profile.ts';
 import { first } from '../select/first.ts';
 import { last } from '../select/last.ts';
 import { zones } from '../select/zones.ts';
 
 export const streamingLLM = method(
   'StreamingLLM',
-  { sinks: 4, recent: 512, positions: 'contiguous' as 'contiguous' | 'absolute', when: always, ...asPress },
+  { sinks: 4, recent: 512, positions: 'contiguous' as 'contiguous' | 'absolute', when: always, ...asPress, profile: 'paper' as Profile }, // biome-ignore format: one line
   (o) => ({
     when: o.when,
     score: nothing,
@@ -31,6 +31,6 @@ export const streamingLLM = method(
     checked: "authors' code; kvpress 0.5.5, entry by entry",
     total: ['recent'],
     amounts: ['sinks'],
-    profiles: { kvpress: { ...onceAsKvpress, positions: 'absolute' } },
+    profiles: { authors: { recent: 2000 }, kvpress: { ...onceAsKvpress, positions: 'absolute' } },
   },
 );

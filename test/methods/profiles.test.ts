@@ -18,6 +18,14 @@ test('a profile sets its table of options, and an option that is given stands ab
   assert.equal(methods.streamingLLM({ profile: 'kvpress' }).declaration.attend.ruleOf('recent').name, 'absolute');
 });
 
+test('what authors run is not always what their paper says: residuals, windows, blocks and how often is pruned', () => {
+  assert.equal(methods.kivi({ profile: 'authors' }).options['residual'], 32);
+  assert.equal(methods.streamingLLM({ profile: 'authors' }).options['recent'], 2000);
+  assert.deepEqual(methods.keyformer({ profile: 'authors' }).when, ['prompt', { every: 8 }]);
+  const { block, init, local, blocks, pool } = methods.infLLM({ profile: 'authors' }).options;
+  assert.deepEqual([block, init, local, blocks, pool], [128, 128, 4096, 16, 32]);
+});
+
 test('a budget takes the place of a profile’s amount too', () => {
   assert.equal(methods.snapKV({ profile: 'authors', keep: 0.5 }).options['entries'], undefined);
 });
