@@ -57,6 +57,8 @@ export const sparseReads: PanelKind = {
       },
       draw(theme) {
         plot.clear();
+        const wide = surface.width >= 420;
+        besideChoice.node.hidden = !wide;
         const run = shownRun(store);
         const step = run ? shownStep(store, run) : 0;
         const pointed = selected(store);
@@ -70,8 +72,6 @@ export const sparseReads: PanelKind = {
         const key = `${run.info.run} ${run.version} ${step} ${Object.values(head)}`;
         if (key !== drawn.key) drawn = { key, drawing: encodeSparse(run, step, head) };
         const drawing = drawn.drawing!;
-        const wide = surface.width >= 420;
-        besideChoice.node.hidden = !wide;
         if (beside === 'pages' && curve?.of !== drawing) curve = { of: drawing, curve: recallCurve(drawing) };
         const recall = wide && beside === 'pages' ? curve?.curve : undefined;
         const layout = layoutMap(run, drawing, surface, wide);
