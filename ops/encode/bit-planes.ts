@@ -5,7 +5,6 @@
  *  Zero is not among the values; an entry of zeros has scale 0. Departure: f32 products of bits where a device has no popcount,
  *  the planes of a query summed before: the same whole numbers, and no claim of speed. */
 import { perElement } from '../cost.ts';
-import { bitsOf, packBits, unpackBits } from '../graph/bits.ts';
 import type { GraphBuilder, Value } from '../graph/builder.ts';
 import { roundHalfEven } from '../graph/composites.ts';
 import { roundToHalf } from '../graph/half.ts';
@@ -13,6 +12,7 @@ import { nearestHalf } from '../loops.ts';
 import { f32, operator } from '../operator.ts';
 import { count, type ParamValues } from '../params.ts';
 import { roundHalfEven as round, tensor } from '../tensor.ts';
+import { bitsOf, packBits, unpackBits } from './bits.ts';
 import { type Code, claimedOf, type Encoding, type Values } from './encoding.ts';
 
 const params = {

@@ -4,12 +4,12 @@
  *  Trukhanov and Soloveychik 2024, "Accurate Block Quantization in LLMs with Outliers", arXiv:2403.20137. A block of zeros stays
  *  zero. The largest number of a block may saturate (3.9 at 4 bits becomes 3.5), as in the format. */
 import { perElement } from '../cost.ts';
-import { packBits, planesOf, unpackBits } from '../graph/bits.ts';
 import type { GraphBuilder, Value } from '../graph/builder.ts';
 import { roundHalfEven } from '../graph/composites.ts';
 import { f32, operator } from '../operator.ts';
 import { count, type ParamValues } from '../params.ts';
 import { roundHalfEven as round, tensor } from '../tensor.ts';
+import { packBits, planesOf, unpackBits } from './bits.ts';
 import { type Code, claimedOf, type Encoding, type Values } from './encoding.ts';
 
 const params = {

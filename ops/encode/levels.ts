@@ -4,13 +4,13 @@
  *  sections 3.1 to 3.4. Keys take middle and reach of their channel from a fit, values those of their own token (16 bits). */
 import { perElement } from '../cost.ts';
 import type { Fit } from '../fit/fit.ts';
-import { bitsOf, packBits, planesOf, unpackedBits } from '../graph/bits.ts';
 import type { GraphBuilder, Value } from '../graph/builder.ts';
 import { roundToHalf } from '../graph/half.ts';
 import { eachNumber } from '../loops.ts';
 import { f32, operator } from '../operator.ts';
 import { count } from '../params.ts';
 import { overEntries } from './balance.ts';
+import { bitsOf, packBits, planesOf, unpackedBits } from './bits.ts';
 import { type Code, claimedOf, type Encoding, type Values } from './encoding.ts';
 
 const nonZero = (g: GraphBuilder, x: Value): Value => g.where(g.equal(x, 0), 1, x);

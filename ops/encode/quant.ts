@@ -8,11 +8,11 @@
  *  Departures: codes are taken against scale and minimum as stored (16 bits), so that reading adds no further error;
  *  a constant group keeps its value (the authors' code divides by zero). */
 import { perElement } from '../cost.ts';
-import { packBits, planesOf, unpackBits } from '../graph/bits.ts';
 import type { GraphBuilder, Value } from '../graph/builder.ts';
 import { f32, operator } from '../operator.ts';
 import { choice, count, flag, number, type ParamValues } from '../params.ts';
 import { tensor } from '../tensor.ts';
+import { packBits, planesOf, unpackBits } from './bits.ts';
 import { type Code, claimedOf, type Encoding, type Values } from './encoding.ts';
 import { codesOn, gridOf, groupedBy, layoutOf, onGrid, valuesOn } from './grid.ts';
 

@@ -2,7 +2,7 @@
  *
  *  A width that is no power of two is a sum of planes: 3 bits are a plane of 2 and one of 1. Inside a plane the order is
  *  planar: byte j of an axis of n numbers holds the numbers j, j + n/per, j + 2n/per, ..., lowest bits first. */
-import type { GraphBuilder, Value } from './builder.ts';
+import type { GraphBuilder, Value } from '../graph/builder.ts';
 
 /** Bits of each plane, widest first. */
 export const planesOf = (bits: number): number[] => [8, 4, 2, 1].filter((plane) => bits & plane);
