@@ -6,13 +6,8 @@ import { type Method, type MethodFactory, methods } from '@kvlab/ops';
 import { readLedger } from '../../kernel/src/engine/cache/ledger.ts';
 import { fittedFor } from '../../kernel/src/engine/fit/fitted.ts';
 import { loadModel } from '../../kernel/src/engine/model/load.ts';
-import {
-  createSequence,
-  feedPrompt,
-  feedToken,
-  forkSequence,
-  type Sequence,
-} from '../../kernel/src/engine/run/sequence.ts';
+import { createSequence, forkSequence, type Sequence } from '../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt, feedToken } from '../../kernel/src/engine/run/steps.ts';
 import { modelFile } from '../../kernel/src/model-file.ts';
 import { story } from './report/story.ts';
 import { median, tableLines } from './report/table.ts';

@@ -9,7 +9,8 @@ import { type Fitted, hashedUniform, type Method, methods, tensor } from '@kvlab
 import { fitsOf, fittedFor } from '../../kernel/src/engine/fit/fitted.ts';
 import { loadModel } from '../../kernel/src/engine/model/load.ts';
 import { divergence, logSumExp } from '../../kernel/src/engine/run/sampler.ts';
-import { createSequence, feedPrompt, feedToken } from '../../kernel/src/engine/run/sequence.ts';
+import { createSequence } from '../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt, feedToken } from '../../kernel/src/engine/run/steps.ts';
 import { node } from '../../kernel/src/engine/runtime/node.ts';
 import { modelFile } from '../../kernel/src/model-file.ts';
 import { printTable } from './report/table.ts';

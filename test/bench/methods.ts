@@ -9,14 +9,9 @@ import { fittedFor } from '../../kernel/src/engine/fit/fitted.ts';
 import { loadModel } from '../../kernel/src/engine/model/load.ts';
 import { beforePrompt } from '../../kernel/src/engine/run/pass.ts';
 import { divergence, logSumExp, mostLikely } from '../../kernel/src/engine/run/sampler.ts';
-import {
-  createSequence,
-  feedPrompt,
-  feedToken,
-  forkSequence,
-  type LayerView,
-  type Sequence,
-} from '../../kernel/src/engine/run/sequence.ts';
+import { createSequence, forkSequence, type Sequence } from '../../kernel/src/engine/run/sequence.ts';
+import type { LayerView } from '../../kernel/src/engine/run/step-observer.ts';
+import { feedPrompt, feedToken } from '../../kernel/src/engine/run/steps.ts';
 import { modelFile } from '../../kernel/src/model-file.ts';
 import { settings } from './report/settings.ts';
 import { story } from './report/story.ts';

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { accumulatedAttention, type Bound, exact, f32, type LabModel, lab, last, type Method, type MethodFactory, method, methods, operator, type Params, rows, tensor, top, uniform, zones } from 'kvlab'; // biome-ignore format: one line
 import { fitsOf } from '../../kernel/src/engine/fit/fitted.ts';
-import { createSequence, feedPrompt, feedToken } from '../../kernel/src/engine/run/sequence.ts';
+import { createSequence } from '../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt, feedToken } from '../../kernel/src/engine/run/steps.ts';
 import { randomLayer, upTo } from '../methods/by-hand.ts';
 import { tinyIds, tinyPath } from './tiny-model.ts';
 

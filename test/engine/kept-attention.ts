@@ -5,7 +5,8 @@
 import { fittedTensor, fromHalfBits, toHalfBits } from '@kvlab/ops';
 import { keptPositions } from '../../kernel/src/engine/cache/layer.ts';
 import type { Model, Projection } from '../../kernel/src/engine/model/load.ts';
-import type { LayerView, Sequence, StepObserver } from '../../kernel/src/engine/run/sequence.ts';
+import type { Sequence } from '../../kernel/src/engine/run/sequence.ts';
+import type { LayerView, StepObserver } from '../../kernel/src/engine/run/step-observer.ts';
 
 interface Row {
   position: number;

@@ -22,7 +22,7 @@ import {
 } from '@kvlab/ops';
 import { heldBytes } from '../../kernel/src/engine/cache/ledger.ts';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
-import { feedPrompt, feedToken } from '../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt, feedToken } from '../../kernel/src/engine/run/steps.ts';
 import type { PageFile } from '../../kernel/src/engine/runtime/platform.ts';
 import { loadTiny, tinyIds } from './tiny-model.ts';
 import { apart, goOn, sameBits, walk } from './walk.ts';

@@ -3,13 +3,9 @@ import type { Fitted, Method } from '@kvlab/ops';
 import { fittedFor } from '../../kernel/src/engine/fit/fitted.ts';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
 import { beforePrompt } from '../../kernel/src/engine/run/pass.ts';
-import {
-  createSequence,
-  feedPrompt,
-  feedToken,
-  type Sequence,
-  type StepObserver,
-} from '../../kernel/src/engine/run/sequence.ts';
+import { createSequence, type Sequence } from '../../kernel/src/engine/run/sequence.ts';
+import type { StepObserver } from '../../kernel/src/engine/run/step-observer.ts';
+import { feedPrompt, feedToken } from '../../kernel/src/engine/run/steps.ts';
 import { tinyIds } from './tiny-model.ts';
 
 export interface WalkOptions {

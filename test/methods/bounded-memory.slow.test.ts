@@ -6,7 +6,8 @@ import { heldBytes } from '../../kernel/src/engine/cache/ledger.ts';
 import { fittedFor } from '../../kernel/src/engine/fit/fitted.ts';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
 import { randomStream, sample } from '../../kernel/src/engine/run/sampler.ts';
-import { createSequence, feedPrompt, feedToken } from '../../kernel/src/engine/run/sequence.ts';
+import { createSequence } from '../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt, feedToken } from '../../kernel/src/engine/run/steps.ts';
 import { loadTiny, tinyIds } from '../engine/tiny-model.ts';
 
 const prompt = tinyIds.slice(0, 64);

@@ -5,7 +5,8 @@ import { entriesOf, type Method, methods } from '@kvlab/ops';
 import { fittedFor } from '../../kernel/src/engine/fit/fitted.ts';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
 import { beforePrompt } from '../../kernel/src/engine/run/pass.ts';
-import { createSequence, feedPrompt } from '../../kernel/src/engine/run/sequence.ts';
+import { createSequence } from '../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt } from '../../kernel/src/engine/run/steps.ts';
 import { loadTiny, tinyIds } from '../engine/tiny-model.ts';
 
 let model: Model;

@@ -25,7 +25,8 @@ import { keptPositions } from '../../kernel/src/engine/cache/layer.ts';
 import { allocateBudget } from '../../kernel/src/engine/keep/pass.ts';
 import { loadModel, type Model } from '../../kernel/src/engine/model/load.ts';
 import { keepNow } from '../../kernel/src/engine/run/due.ts';
-import { createSequence, feedPrompt, forkSequence, type Sequence } from '../../kernel/src/engine/run/sequence.ts';
+import { createSequence, forkSequence, type Sequence } from '../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt } from '../../kernel/src/engine/run/steps.ts';
 import { defaultModelPath } from '../model/default-model.ts';
 import { replayedModel } from './replayed-model.ts';
 

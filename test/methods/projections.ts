@@ -1,7 +1,8 @@
 /** What a model projects while it reads tokens with the full cache, and the products of rotated queries and keys. */
 import { methods } from '@kvlab/ops';
 import type { Model, Projection } from '../../kernel/src/engine/model/load.ts';
-import { createSequence, feedPrompt } from '../../kernel/src/engine/run/sequence.ts';
+import { createSequence } from '../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt } from '../../kernel/src/engine/run/steps.ts';
 import { dot } from './by-hand.ts';
 
 export interface Projected {

@@ -6,7 +6,8 @@ import type { Model } from '../../kernel/src/engine/model/load.ts';
 import { wholeRows } from '../../kernel/src/engine/record/attention-record.ts';
 import { type Columns, decodeFrame, type Frame, mergeFrames } from '../../kernel/src/engine/record/frame.ts';
 import { type GenerateOptions, generate, type Run, type Stage } from '../../kernel/src/engine/run/run.ts';
-import { feedToken, forkSequence } from '../../kernel/src/engine/run/sequence.ts';
+import { forkSequence } from '../../kernel/src/engine/run/sequence.ts';
+import { feedToken } from '../../kernel/src/engine/run/steps.ts';
 import { loadTiny, tinyIds } from '../engine/tiny-model.ts';
 import { walk } from '../engine/walk.ts';
 

@@ -3,7 +3,8 @@
 import { methods } from '@kvlab/ops';
 import { loadModel } from '../../../kernel/src/engine/model/load.ts';
 import { createRecorder } from '../../../kernel/src/engine/record/recorder.ts';
-import { createSequence, feedPrompt, feedToken } from '../../../kernel/src/engine/run/sequence.ts';
+import { createSequence } from '../../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt, feedToken } from '../../../kernel/src/engine/run/steps.ts';
 import { modelFile } from '../../../kernel/src/model-file.ts';
 import { benchIds, benchInfo } from '../report/prompt.ts';
 

@@ -4,7 +4,8 @@ import { type CacheLayer, keptPositions, parts } from '../../../kernel/src/engin
 import { readLedger } from '../../../kernel/src/engine/cache/ledger.ts';
 import { codeWidth } from '../../../kernel/src/engine/cache/store.ts';
 import type { CacheEvent } from '../../../kernel/src/engine/keep/observer.ts';
-import type { Sequence, StepObserver } from '../../../kernel/src/engine/run/sequence.ts';
+import type { Sequence } from '../../../kernel/src/engine/run/sequence.ts';
+import type { StepObserver } from '../../../kernel/src/engine/run/step-observer.ts';
 import { holdsRow, liveBytes } from '../live-buffers.ts';
 import { checkTableAndStores } from '../table-and-stores.ts';
 import { walk } from '../walk.ts';

@@ -4,7 +4,9 @@ import { all, codesOfStore, codeType, type Encoding, exact, type Method, methods
 import { type CacheLayer, keptPositions, parts } from '../../../kernel/src/engine/cache/layer.ts';
 import { fittedFor } from '../../../kernel/src/engine/fit/fitted.ts';
 import type { Model } from '../../../kernel/src/engine/model/load.ts';
-import { feedToken, forkSequence, type StepObserver } from '../../../kernel/src/engine/run/sequence.ts';
+import { forkSequence } from '../../../kernel/src/engine/run/sequence.ts';
+import type { StepObserver } from '../../../kernel/src/engine/run/step-observer.ts';
+import { feedToken } from '../../../kernel/src/engine/run/steps.ts';
 import { keptAttention } from '../kept-attention.ts';
 import type { Setting } from '../settings.ts';
 import { tinyIds } from '../tiny-model.ts';

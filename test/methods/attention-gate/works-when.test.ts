@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { above, exact, first, lab, last, type Method, method, methods, tensor, zones } from 'kvlab';
-import { fitsOf } from '../../../kernel/src/engine/fit/fitted.ts';
+import { fitsOf, fittedFor } from '../../../kernel/src/engine/fit/fitted.ts';
+import { sampleText } from '../../../kernel/src/engine/fit/samples.ts';
 import type { Model } from '../../../kernel/src/engine/model/load.ts';
+import { createSequence } from '../../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt } from '../../../kernel/src/engine/run/steps.ts';
 import { loadTiny } from '../../engine/tiny-model.ts';
 import { apart, sameBits, walk } from '../../engine/walk.ts';
 
@@ -77,9 +80,6 @@ test('about the share that was asked for stays of a text like those of the fit',
 
 /** Share of a held-out text that heads keep on average. */
 async function walkProse(own: Method): Promise<number> {
-  const { createSequence, feedPrompt } = await import('../../../kernel/src/engine/run/sequence.ts');
-  const { fittedFor } = await import('../../../kernel/src/engine/fit/fitted.ts');
-  const { sampleText } = await import('../../../kernel/src/engine/fit/samples.ts');
   const { ids } = sampleText(model, { samples: 'prose', tokens: 300, seed: 9 }, 0);
   const sequence = createSequence(model, own, 0, await fittedFor(model, own));
   await feedPrompt(sequence, ids);

@@ -7,7 +7,8 @@ import { lab, ops } from 'kvlab';
 import { fittedFor } from '../../../kernel/src/engine/fit/fitted.ts';
 import { sampleText } from '../../../kernel/src/engine/fit/samples.ts';
 import type { Model } from '../../../kernel/src/engine/model/load.ts';
-import { createSequence, feedPrompt } from '../../../kernel/src/engine/run/sequence.ts';
+import { createSequence } from '../../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt } from '../../../kernel/src/engine/run/steps.ts';
 import { loadTiny, tinyIds } from '../../engine/tiny-model.ts';
 import { apart, walk } from '../../engine/walk.ts';
 

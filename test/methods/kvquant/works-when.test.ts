@@ -18,7 +18,8 @@ import {
 import { fittedFor } from '../../../kernel/src/engine/fit/fitted.ts';
 import { filler, sampleText } from '../../../kernel/src/engine/fit/samples.ts';
 import type { WrittenRows } from '../../../kernel/src/engine/keep/observer.ts';
-import { createSequence, feedPrompt } from '../../../kernel/src/engine/run/sequence.ts';
+import { createSequence } from '../../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt } from '../../../kernel/src/engine/run/steps.ts';
 import { walk } from '../../engine/walk.ts';
 import { errorOf, normal, opened, relativeRms, writtenRows } from '../coded.ts';
 

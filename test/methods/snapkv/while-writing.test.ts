@@ -4,7 +4,8 @@ import { after, before, test } from 'node:test';
 import { methods } from 'kvlab';
 import { keptPositions } from '../../../kernel/src/engine/cache/layer.ts';
 import type { Model } from '../../../kernel/src/engine/model/load.ts';
-import { createSequence, feedPrompt, feedToken } from '../../../kernel/src/engine/run/sequence.ts';
+import { createSequence } from '../../../kernel/src/engine/run/sequence.ts';
+import { feedPrompt, feedToken } from '../../../kernel/src/engine/run/steps.ts';
 import { loadTiny, tinyIds } from '../../engine/tiny-model.ts';
 import { dot, highest, softmax, sum, upTo } from '../by-hand.ts';
 

@@ -1,56 +1,17 @@
 /** Fills the inputs of an attention graph from the cache of a layer: rows as stored, biases, positions, columns. */
-import { codeAxes, codeType, type Fitted, fromHalfBits, type Moment, madeInputs } from '@kvlab/ops';
+import { codeAxes, codeType, fromHalfBits, madeInputs } from '@kvlab/ops';
 import type { CacheLayer } from '../cache/layer.ts';
 import { hidden, registerOf, type Store, wholeBuffer } from '../cache/store.ts';
 import { inTimeOrder } from '../cache/table.ts';
 import { fittedInputs } from '../fit/inputs.ts';
 import { isColumn, keptAs } from '../keep/parts.ts';
 import type { Tensor } from '../runtime/tensor.ts';
+import { type Columns, columnsOf, timeOrder } from './columns.ts';
 import { type Form, readsHidden, type SplicedScore } from './form.ts';
 import { port } from './graph.ts';
+import type { Queries } from './queries.ts';
 import type { RotaryTable } from './rotary.ts';
 import { takenFeeds } from './taken.ts';
-
-/** The new rows of a step and the windows that its queries must respect. */
-export interface Queries {
-  /** Absolute positions [Q]. */
-  position: Int32Array;
-  /** [Hkv, G*Q, D], [Hkv, Q, D], [Hkv, Q, D], not rotated. */
-  queries: Float32Array;
-  keys: Float32Array;
-  values: Float32Array;
-  /** Entries that position rules alone keep: a query sees positions below `first` and its last `last` predecessors. */
-  windows?: { first: number; last: number };
-  /** For each KV head 1 for the new tokens and the held entries that are seen outside the windows too. */
-  passed?: { fresh: readonly Uint8Array[]; held: readonly Uint8Array[] };
-  /** What fits gave. */
-  fitted?: Fitted;
-  /** Normed input of the projection [Q, X], where a score reads it. */
-  hidden?: Float32Array;
-  /** States of scores that belong to no entry, of this layer. */
-  registers?: ReadonlyMap<string, Float32Array>;
-  /** Facts for inputs that are made from positions and the moment. */
-  now?: Omit<Moment, 'sizes'>;
-}
-
-/** Columns of a block: where each stored slot and each new key stands in the last axis of the attention. */
-export interface Columns {
-  /** First column of each key store. */
-  start: number[];
-  /** Column of the first new key, and the number of all. */
-  fresh: number;
-  count: number;
-}
-
-export function columnsOf(layer: CacheLayer, form: Form, kvHead: number, Q: number): Columns {
-  const start: number[] = [];
-  let end = 0;
-  for (const { index } of form.keys) {
-    start[index] = end;
-    end += layer.stores.keys[index]!.capacity[kvHead]!;
-  }
-  return { start, fresh: end, count: end + Q };
-}
 
 const f32 = (data: Float32Array, ...dims: number[]): Tensor => ({ type: 'float32', dims, data });
 const i32 = (data: Int32Array, ...dims: number[]): Tensor => ({ type: 'int32', dims, data });
@@ -299,18 +260,6 @@ function columnPositions(
   const out = new Int32Array(count).fill(-1);
   for (let e = 0; e < table.count; e++) out[start[table.store.keys[e]!]! + table.slot.keys[e]!] = table.position[e]!;
   out.set(news, fresh);
-  return out;
-}
-
-/** Columns of a head in time order, new keys last. */
-export function timeOrder(layer: CacheLayer, form: Form, kvHead: number, Q: number): Int32Array {
-  const table = layer.tables[kvHead]!;
-  const { start, fresh } = columnsOf(layer, form, kvHead, Q);
-  const out = new Int32Array(table.count + Q);
-  inTimeOrder(table).forEach((e, i) => {
-    out[i] = start[table.store.keys[e]!]! + table.slot.keys[e]!;
-  });
-  for (let q = 0; q < Q; q++) out[table.count + q] = fresh + q;
   return out;
 }
 

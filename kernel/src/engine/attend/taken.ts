@@ -1,8 +1,8 @@
 /** What the operator of the attend slot takes from fits, and what it counts. */
 import { fittedTensor } from '@kvlab/ops';
 import type { Tensor } from '../runtime/tensor.ts';
-import type { Queries } from './feeds.ts';
 import type { Form } from './form.ts';
+import type { Queries } from './queries.ts';
 
 /** A count over all query rows so far: how many were seen, and the sum of what was measured on them. */
 export interface Measured {

@@ -5,7 +5,8 @@ import type { Model } from '../model/load.ts';
 import { bytesOf } from '../run/bytes.ts';
 import { beforePrompt } from '../run/pass.ts';
 import { divergence, logSumExp, mostLikely } from '../run/sampler.ts';
-import { createSequence, feedPrompt, feedToken } from '../run/sequence.ts';
+import { createSequence } from '../run/sequence.ts';
+import { feedPrompt, feedToken } from '../run/steps.ts';
 import { type Task, type TaskName, taskNames, taskOf } from './tasks.ts';
 
 /** A method that takes a budget: `methods.snapKV`, or a function of your own that passes `keep` on. */

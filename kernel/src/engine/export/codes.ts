@@ -9,7 +9,7 @@ import {
   type ZoneRule,
 } from '@kvlab/ops';
 import { leastCommonMultiple } from '../keep/pass.ts';
-import type { StepTensors, StepZones } from './step.ts';
+import type { StepTensors, StepZones } from './step-tensors.ts';
 
 /** Adds `codes.<zone>.<part>.<code>` and `read.<zone>.<part>`, oldest entries first and whole batches only. Where heads may
  *  choose differently each has outputs of its own, with `@` and its number. */

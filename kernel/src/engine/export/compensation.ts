@@ -1,7 +1,7 @@
 /** What those that leave pass on, in the graph of a step. */
 import type { Bound, GraphBuilder, Value } from '@kvlab/ops';
 import { merges } from '../keep/merge.ts';
-import type { StepTensors } from './step.ts';
+import type { StepTensors } from './step-tensors.ts';
 
 /** Adds the outputs of a compensation: `compensate.<output>`, with `@` and its number for each head where rows are mixed. */
 export function addCompensation(g: GraphBuilder, compensate: Bound, x: StepTensors, zone: Value, left: number): void {

@@ -1,7 +1,7 @@
 /** Scores in the graph of a step: their inputs from what was attended to, their states in and out. */
 import type { GraphBuilder, Method, Value } from '@kvlab/ops';
 import { blended, isColumn, keptAs, partsOf, type ScorePart } from '../keep/parts.ts';
-import type { StepTensors } from './step.ts';
+import type { StepTensors } from './step-tensors.ts';
 
 /** Adds every part of the score and gives the score of each entry [Hkv, T]; zeros where nothing is scored. */
 export function addScore(g: GraphBuilder, { declaration: { score } }: Method, x: StepTensors): Value {

@@ -10,6 +10,7 @@ import { addCodes } from './codes.ts';
 import { addCompensation } from './compensation.ts';
 import { refuseHostParts } from './host-parts.ts';
 import { addScore } from './score.ts';
+import type { StepTensors, StepZones } from './step-tensors.ts';
 
 export interface StepSizes {
   queryHeads: number;
@@ -17,27 +18,6 @@ export interface StepSizes {
   headSize: number;
   /** Tokens of the prompt, of which amounts are shares. */
   promptLength: number;
-}
-/** What the parts of the graph share. */
-export interface StepTensors {
-  /** [Hq, Q, D]. */
-  queries: Value;
-  /** [Hkv, T, D]. */
-  keys: Value;
-  values: Value;
-  /** Positions [1, T] as f32, and tokens offered so far, i64 [1]. */
-  position: Value;
-  seen: Value;
-  /** [Hq, Q, T]. */
-  attention: Value;
-  products: Value;
-  /** [Hq, Q, D]. */
-  outputs: Value;
-}
-/** Zones of one part before and after, f32 numbers of `method.zones` [Hkv, T]; 255 has left. */
-export interface StepZones {
-  before: Value;
-  after: Value;
 }
 
 const left = 255;

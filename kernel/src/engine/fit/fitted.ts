@@ -2,7 +2,9 @@
 import { type Bound, type Capture, type Fit, type Fitted, type Method, methods, type Tensor, tensor } from '@kvlab/ops';
 import type { Model } from '../model/load.ts';
 import { wholeRows } from '../record/attention-record.ts';
-import { createSequence, feedPrompt, type LayerView, type StepObserver } from '../run/sequence.ts';
+import { createSequence } from '../run/sequence.ts';
+import type { LayerView, StepObserver } from '../run/step-observer.ts';
+import { feedPrompt } from '../run/steps.ts';
 import { sampleText } from './samples.ts';
 import { putUp, takeDown } from './shelved.ts';
 

@@ -1,8 +1,8 @@
 /** Reduces attention rows to what panels need while they pass by: sums, entropies and the largest shares, never whole rows.
  *
  *  Rows of a step are read in one pass over all heads; what a run keeps is [L, Hq, T] sums and [S, L, Hq] scalars. */
-import { columnsOf } from '../attend/feeds.ts';
-import type { LayerView } from '../run/sequence.ts';
+import { columnsOf } from '../attend/columns.ts';
+import type { LayerView } from '../run/step-observer.ts';
 import { topCount } from './frame.ts';
 
 export interface AttentionRecord {

@@ -1,10 +1,10 @@
 /** What quantization costs, measured where rows are written: stored rows against the exact rows that they replaced, and the
  *  attention output of the next query with the one against the other. */
-import { columnsOf } from '../attend/feeds.ts';
+import { columnsOf } from '../attend/columns.ts';
 import { type RotaryTable, rotateRow } from '../attend/rotary.ts';
 import type { CacheLayer } from '../cache/layer.ts';
 import type { WrittenRows } from '../keep/observer.ts';
-import type { LayerView } from '../run/sequence.ts';
+import type { LayerView } from '../run/step-observer.ts';
 import { errorMeasures } from './frame.ts';
 
 interface Sums {

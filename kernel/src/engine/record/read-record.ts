@@ -1,12 +1,13 @@
 /** What a run reads, page by page, and where its rows lie: the columns of `readColumns`. Only for methods that read a part,
  *  keep pages, or have more tiers than one. */
 import type { Method } from '@kvlab/ops';
-import { columnsOf } from '../attend/feeds.ts';
+import { columnsOf } from '../attend/columns.ts';
 import { rotateRow } from '../attend/rotary.ts';
 import type { Ledger } from '../cache/ledger.ts';
 import { estimatedMs } from '../cache/traffic.ts';
 import { readRow } from '../keep/score.ts';
-import type { LayerView, Sequence } from '../run/sequence.ts';
+import type { Sequence } from '../run/sequence.ts';
+import type { LayerView } from '../run/step-observer.ts';
 import { wholeRow } from './attention-record.ts';
 import { byteParts, type Columns, links, type ReadColumn, tiers } from './frame.ts';
 

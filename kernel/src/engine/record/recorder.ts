@@ -1,7 +1,8 @@
 /** The recorder of a run: it watches steps, keeps typed columns, and turns them into frames. It changes no bit of the run. */
 import { leaves } from '@kvlab/ops';
 import { budgetBytes, fullBytes, readLedger } from '../cache/ledger.ts';
-import type { Sequence, StepObserver } from '../run/sequence.ts';
+import type { Sequence } from '../run/sequence.ts';
+import type { StepObserver } from '../run/step-observer.ts';
 import {
   type AttentionRecord,
   createAttentionRecord,

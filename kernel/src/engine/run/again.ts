@@ -2,7 +2,8 @@
 import { evict } from '../cache/layer.ts';
 import type { CacheEvent, Observer } from '../keep/observer.ts';
 import { type DueLine, keepIfDue, keepNow, type Occasion } from './due.ts';
-import { feed, type Sequence } from './sequence.ts';
+import { feed } from './feed.ts';
+import type { Sequence } from './sequence.ts';
 
 /** An observer that remembers which positions left, and tells another one everything. */
 export function holeObserver(

@@ -1,20 +1,13 @@
-/** What a step writes down once all its layers have run: rows, columns, surprise, last queries. */
-import { columnsOf, timeOrder } from '../attend/feeds.ts';
+/** What a step writes down once all its layers have run: rows, columns, surprise. */
+import { columnsOf, timeOrder } from '../attend/columns.ts';
 import type { Form } from '../attend/form.ts';
 import { port } from '../attend/graph.ts';
 import { append, type CacheLayer } from '../cache/layer.ts';
 import type { Reading } from '../fetch/reading.ts';
 import { keptAs } from '../keep/parts.ts';
-import type { Model } from '../model/load.ts';
 import type { Tensor } from '../runtime/tensor.ts';
 import { logSumExp } from './sampler.ts';
 import type { Sequence } from './sequence.ts';
-
-/** Raw queries [Hkv, G*rows, D]. */
-export interface Tail {
-  data: Float32Array;
-  rows: number;
-}
 
 /** Notes how surprising each new token was: minus ln of the probability that the row before it gave. */
 export function surprise(sequence: Sequence, ids: readonly number[], logits: Float32Array): void {
@@ -24,28 +17,6 @@ export function surprise(sequence: Sequence, ids: readonly number[], logits: Flo
     sequence.nll.push(before ? logSumExp(before) - before[id]! : 0);
   }
   sequence.lastLogits = logits.slice(logits.length - V);
-}
-
-/** The last `most` rows of queries, old ones first. */
-export function joinTail(
-  old: Tail | undefined,
-  added: Tail,
-  most: number,
-  { queryHeads, headSize }: Model['config'],
-): Tail {
-  const rows = Math.min(most, (old?.rows ?? 0) + added.rows);
-  const data = new Float32Array(queryHeads * rows * headSize);
-  for (let head = 0; head < queryHeads; head++)
-    for (const [from, skip] of [
-      [old, rows - added.rows],
-      [added, rows],
-    ] as const) {
-      if (!from || skip <= 0) continue;
-      const take = Math.min(from.rows, from === added ? rows : skip);
-      const source = from.data.subarray(((head + 1) * from.rows - take) * headSize, (head + 1) * from.rows * headSize);
-      data.set(source, (head * rows + (from === added ? rows - take : 0)) * headSize);
-    }
-  return { data, rows };
 }
 
 /** What a layer's run changes in its cache and in the registers of its scores; called once all layers have run. */

@@ -14,7 +14,8 @@ import { beforePrompt } from './pass.ts';
 import { type Prompt, promptIds } from './prompt.ts';
 import type { Stage } from './run.ts';
 import { checkSampler, divergence, logSumExp, mostLikely, randomStream, type Sampler, sample } from './sampler.ts';
-import { createSequence, feedPrompt, forkSequence } from './sequence.ts';
+import { createSequence, forkSequence } from './sequence.ts';
+import { feedPrompt } from './steps.ts';
 
 export interface CompareOptions {
   methods: readonly Method[];

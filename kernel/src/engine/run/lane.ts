@@ -1,7 +1,9 @@
 /** A lane of a comparison: one method on its cache, fed beside the others. */
 import type { ComparisonRecord } from '../record/comparison-record.ts';
 import type { Recorder } from '../record/recorder.ts';
-import { feedToken, type Sequence, type StepObserver } from './sequence.ts';
+import type { Sequence } from './sequence.ts';
+import type { StepObserver } from './step-observer.ts';
+import { feedToken } from './steps.ts';
 
 /** A method on its cache beside the others. */
 export interface Lane {

@@ -1,7 +1,8 @@
 /** Measures: operators that look on while a token of the answer is fed, and change nothing. */
 import { type Bound, isContentWord } from '@kvlab/ops';
 import { wholeRows } from '../record/attention-record.ts';
-import type { Sequence, StepObserver } from './sequence.ts';
+import type { Sequence } from './sequence.ts';
+import type { StepObserver } from './step-observer.ts';
 
 export interface Measuring {
   /** Sees the layers of the token. */

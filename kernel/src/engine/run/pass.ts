@@ -5,7 +5,8 @@ import { inTimeOrder } from '../cache/table.ts';
 import { readScoreInput } from '../keep/score.ts';
 import type { Model } from '../model/load.ts';
 import { mostLikely } from './sampler.ts';
-import { createSequence, feedPrompt, feedThrough, feedToken, type Sequence } from './sequence.ts';
+import { createSequence, type Sequence } from './sequence.ts';
+import { feedPrompt, feedThrough, feedToken } from './steps.ts';
 
 /** What a pass may ask for on this model; every run has a cache of its own, which is let go when it ends. */
 function runnerOf(

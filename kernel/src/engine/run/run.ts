@@ -14,7 +14,8 @@ import { runInfo, titleOf } from './info.ts';
 import { beforePrompt } from './pass.ts';
 import { type Prompt, promptIds } from './prompt.ts';
 import { checkSampler, entropyOf, logSumExp, randomStream, type Sampler, sample } from './sampler.ts';
-import { createSequence, feedPrompt, feedToken, forkSequence, type Sequence } from './sequence.ts';
+import { createSequence, forkSequence, type Sequence } from './sequence.ts';
+import { feedPrompt, feedToken } from './steps.ts';
 import { textStream } from './text.ts';
 
 export interface TokenEvent {

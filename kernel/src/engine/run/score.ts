@@ -5,7 +5,8 @@ import type { Model } from '../model/load.ts';
 import { bytesOf, keptBy, type RunBytes } from './bytes.ts';
 import { beforePrompt } from './pass.ts';
 import { logSumExp } from './sampler.ts';
-import { createSequence, feedPrompt, feedToken } from './sequence.ts';
+import { createSequence } from './sequence.ts';
+import { feedPrompt, feedToken } from './steps.ts';
 
 export interface ScoreOptions {
   method?: Method;
