@@ -66,7 +66,7 @@ export const bitPlanesOperator = operator({
   scope: 'head',
   title: ({ bits }) => `${bits} planes of signs`,
   paper: 'arXiv:2409.17870',
-  departures: ['f32 products of signs: the same whole numbers, no claim of speed'],
+  departures: ['f32 products of bits, the planes of a query summed before: the same whole numbers, no claim of speed'],
   params,
   inputs: { x: f32(['Hkv', 'T', 'D']), queries: f32(['Hkv', 'Q', 'D']) },
   outputs: { restored: f32(['Hkv', 'T', 'D']), products: f32(['Hkv', 'Q', 'T']) },

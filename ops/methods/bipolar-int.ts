@@ -25,6 +25,8 @@ export const bipolarInt = method(
   {
     paper: 'arXiv:2409.17870',
     checked: 'the abstract, its algebra recomputed',
-    departures: ['f32 products of signs: the same whole numbers, no claim of speed'],
+    departures: [
+      'f32 products of bits, the planes of a query summed before: the same whole numbers, no claim of speed',
+    ],
   },
 );
