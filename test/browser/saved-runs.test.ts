@@ -9,7 +9,7 @@ import { runBundle } from '../../kernel/src/engine/record/bundle/bundle.ts';
 import { compare } from '../../kernel/src/engine/run/compare.ts';
 import { loadTiny, tinyIds } from '../engine/tiny-model.ts';
 import { bundleOf } from '../panels/packed-frames.ts';
-import { openRealLab, pictures, type RealLab, settled, until } from './real-lab.ts';
+import { openRealLab, pictures, type RealLab, runCommand, settled, until } from './real-lab.ts';
 
 let lab: RealLab;
 const sound = bundleOf({ layers: 6, queryHeads: 9, kvHeads: 3, steps: 60 });
@@ -161,6 +161,27 @@ test('a saved comparison opens with what each method kept, and another method is
   async function labelOf(method: string): Promise<string> {
     const labels = await inside('.kvlab-run-chooser option').allTextContents();
     return labels.find((label) => label.includes(method)) ?? assert.fail(`no run of ${method} among ${labels}`);
+  }
+});
+
+test('a saved run inside its cell is drawn anew in the colours of another theme', async () => {
+  const { page } = lab;
+  const drawing = page.locator('.kvlab-bundle [data-panel="eviction-timeline"]').first();
+  await drawing.scrollIntoViewIfNeeded();
+  const ramp = '.kvlab-bundle [data-panel="eviction-timeline"] .kvlab-key-ramp';
+  const colours = () => page.evaluate(`document.querySelector('${ramp}').style.backgroundImage`) as Promise<string>;
+  const light = await colours();
+  assert.match(light, /rgb\(255, 255, 255\)/);
+  for (const [theme, ground] of [
+    ['JupyterLab Dark', 'rgb(33, 33, 33)'],
+    ['JupyterLab Light', 'rgb(255, 255, 255)'],
+  ] as const) {
+    await runCommand(page, 'apputils:change-theme', { theme });
+    await until(
+      async () => (await colours()).includes(ground),
+      60_000,
+      () => `the saved run is not drawn in ${theme}`,
+    ).catch(async (error: Error) => assert.fail(`${error.message}: ${await colours()}`));
   }
 });
 

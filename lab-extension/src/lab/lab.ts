@@ -185,15 +185,14 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
 
   const unsubscribe = subscribe(store, redraw);
   const unprefer = onPreferences(takePreferences);
-  let later: ReturnType<typeof setTimeout> | undefined;
-  const theme = new MutationObserver(() => {
-    redraw();
-    // A lab that the notebook takes out of the page meanwhile hears of no transition: it draws once more.
-    clearTimeout(later);
-    later = setTimeout(redraw, 500);
-  });
+  const theme = new MutationObserver(redraw);
   theme.observe(document.body, { attributes: true, attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light'] });
-  // A theme's colours arrive after its name: the ground of the lab changes with them, and says so by a transition.
+  // A theme's colours arrive after its name, with a style sheet of the page; a load is heard on its way down only.
+  const styled = ({ target }: Event) => {
+    if (target instanceof HTMLLinkElement) redraw();
+  };
+  document.addEventListener('load', styled, true);
+  // Colours that are set in another way change the ground of the lab, which says so by a transition.
   node.addEventListener('transitionend', (event) => {
     if (event.target === node) redraw();
   });
@@ -221,7 +220,7 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
       unsubscribe();
       unprefer();
       theme.disconnect();
-      clearTimeout(later);
+      document.removeEventListener('load', styled, true);
       size.disconnect();
       queue.dispose();
       speaker.dispose();
