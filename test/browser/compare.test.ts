@@ -25,7 +25,7 @@ before(async () => {
   page = await browser.newPage({ viewport: { width: 1048, height: 1240 } });
   page.on('pageerror', (error) => errors.push(error.message));
   await page.goto(server.url);
-  for (const options of [{ recorded: 'comparison' }, { file: notes }, { recorded: 'quest' }])
+  for (const options of [{ recorded: 'comparison' }, { file: notes }, { recorded: 'h2o' }, { recorded: 'quest' }])
     await page.evaluate(`(${mountScript})(${JSON.stringify(options)})`);
   await settled(page);
 });
@@ -105,7 +105,7 @@ test('free texts and survival maps are one switch away, and nothing sticks out i
   await page.setViewportSize({ width: 1048, height: 1240 });
 });
 
-test('pointing at a head of the list of layers shows its reads, and m takes the shades away', async () => {
+test('pointing at a head of the list of layers shows its reads, m takes the shades away, and r brings what more pages would hold', async () => {
   await page.evaluate(`page.api.showRun(page.store, 'quest', true)`);
   await show('sparse-reads');
   await page.evaluate('page.api.lockSelection(page.store, { layer: 20, queryHead: 5 })');
@@ -114,13 +114,48 @@ test('pointing at a head of the list of layers shows its reads, and m takes the 
     (await caption('sparse-reads'))!,
     /^Layer 20 reads \d+ % of keys and keeps \d+ % of attention; head 5 keeps/,
   );
+  assert.match((await caption('sparse-reads'))!, /recorded when the head is named in record\.$/);
   await page.focus(`${panel('sparse-reads')} .kvlab-drawing`);
+  await page.keyboard.press('m');
   await page.keyboard.press('m');
   await settled(page);
   assert.equal(
     await page.getAttribute(`${panel('sparse-reads')} .kvlab-segmented button:text-is("Mask")`, 'aria-pressed'),
     'true',
   );
+  await page.evaluate('page.api.lockSelection(page.store, { layer: 2, queryHead: 4 })');
+  await page.keyboard.press('r');
+  await page.keyboard.press('r');
+  await settled(page);
+  assert.match(
+    (await caption('sparse-reads'))!,
+    /^Layer 2 head 4: its first (\d+) pages hold \d+ % of attention, the best \1 would hold \d+ %\.$/,
+  );
+});
+
+test('keys open the parts of the memory and walk from box to box, and the ranks of heavy tokens', async () => {
+  await page.mouse.move(-10, -10);
+  await show('memory-over-time');
+  await page.focus(`${panel('memory-over-time')} .kvlab-drawing`);
+  await page.keyboard.press('p');
+  await settled(page);
+  const largest = (await caption('memory-over-time'))!;
+  assert.match(largest, /^The largest part: .* MiB, \d+ % of what memory holds\.$/);
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowDown');
+  await settled(page);
+  const box = (await caption('memory-over-time'))!;
+  assert.match(box, /^\w+, device: .* MiB/, 'the second box is a zone of the device');
+  await page.evaluate(
+    `page.api.showRun(page.store, 'h2o', true); page.api.goLive(page.store); page.api.clearSelection(page.store); page.lab.enlarge('heavy-hitters')`,
+  );
+  await settled(page);
+  await page.focus(`${panel('heavy-hitters')} .kvlab-drawing`);
+  await page.keyboard.press('k');
+  await settled(page);
+  assert.match((await caption('heavy-hitters'))!, /^From step 0 to step 79, \d+ % of the 12 heaviest tokens/);
+  await page.keyboard.press('k');
+  await page.evaluate(`page.api.showRun(page.store, 'quest', true); page.lab.enlarge()`);
 });
 
 test('the graph has a list that reads the same, and says so where a run has none', async () => {
