@@ -67,6 +67,14 @@ test('a run that comes with kvlab opens by its name, says that it is recorded, a
   }[];
   assert.ok(reads.every((row) => row.entries_read <= row.entries_held && !(row.mass > 1 + 1e-6)));
   assert.ok(reads.some((row) => row.layer > 1 && row.entries_read < row.entries_held));
+  const dense = table('dense').objects() as { step: number; layer: number; query_head: number; share: number }[];
+  const sums = new Map<string, number>();
+  for (const { step, layer, query_head: head, share } of dense) {
+    const row = `${step} ${layer} ${head}`;
+    sums.set(row, (sums.get(row) ?? 0) + share);
+  }
+  assert.equal(sums.size, 2 * 80, 'two heads in the prompt and 79 steps');
+  for (const [row, sum] of sums) assert.ok(Math.abs(sum - 1) < 2e-3, `${row}: ${sum}`);
   const tiers = table('tiers').objects() as { tier: string; bytes_held: number }[];
   assert.deepEqual([...new Set(tiers.map(({ tier }) => tier))], ['device', 'host', 'disk']);
   assert.ok(tiers.every(({ tier, bytes_held }) => (tier === 'device' ? bytes_held > 0 : bytes_held === 0)));

@@ -92,7 +92,7 @@ test('the table of tokens says how many heads kept each one', () => {
 });
 
 test('names of columns are in snake case, and all columns of a table are as long', () => {
-  for (const name of tableNames.filter((name) => !['comparison', 'reads', 'tiers'].includes(name))) {
+  for (const name of tableNames.filter((name) => !['comparison', 'reads', 'dense', 'tiers'].includes(name))) {
     const table = tableOf(snapshot, name);
     for (const column of table.columnNames()) {
       assert.match(column, /^[a-z]+(_[a-z]+)*$/);
@@ -113,6 +113,11 @@ test('what was not recorded and what is not known are refused with what to do', 
   assert.throws(
     () => tableOf(snapshot, 'byte' as TableName),
     /no table byte; ask for one of bytes, attention, events, quantization, tokens/,
+  );
+  const none = { lane: 'log' as const, shape: [0], data: new Uint32Array(0) };
+  assert.throws(
+    () => tableOf(encodeFrame(snapshot.header, { 'dense.step': none, 'dense.tokens': none }), 'dense'),
+    /run synthetic kept no row of dense; generate with the heads in record/,
   );
   assert.throws(
     () => tableOf(encodeFrame(snapshot.header, {}), 'attention'),

@@ -24,6 +24,7 @@ export const tableNames = [
   'quantization',
   'tokens',
   'reads',
+  'dense',
   'tiers',
   'comparison',
 ] as const;
@@ -56,6 +57,7 @@ const builders: Record<
   },
   tokens: { needs: 'token.id', build: tokensTable, missing: 'generate with record: true' },
   reads: { needs: 'fetch.pages', build: readsTable, missing: 'run a method that reads a part, such as quest' },
+  dense: { needs: 'dense.step', build: denseTable, missing: 'run a method that reads a part, such as quest' },
   tiers: { needs: 'tier.held', build: tiersTable, missing: 'run a method with pages or tiers, such as infLLM' },
   comparison: {
     needs: 'compare.kl',
@@ -244,6 +246,28 @@ function readsTable({ info, columns }: Recorded): TableColumns {
       const own = [...mass.subarray(i * group, (i + 1) * group)].filter(Number.isFinite);
       return own.reduce((a, b) => a + b, 0) / own.length;
     }),
+  };
+}
+
+/** Step, head and token: the share of the attention over all that was held. Throws where no head was named or watched. */
+function denseTable({ info, texts, columns }: Recorded): TableColumns {
+  const read = (name: ReadColumn) => columns[name]!.data;
+  const tokens = read('dense.tokens');
+  if (tokens.length === 0)
+    throw new Error(
+      `run.table: run ${info.run} kept no row of dense; generate with the heads in record: [{ layer, queryHead }]`,
+    );
+  const rows = Array.from(tokens, (count, row) =>
+    Array.from({ length: count }, (_, position) => ({ row, position })),
+  ).flat();
+  const ofRow = (name: ReadColumn) => counted(rows.length, (i) => read(name)[rows[i]!.row]!);
+  return {
+    step: ofRow('dense.step'),
+    layer: ofRow('dense.layer'),
+    query_head: ofRow('dense.queryHead'),
+    position: counted(rows.length, (i) => rows[i]!.position),
+    token: rowsOf(rows.length, (i) => texts[rows[i]!.position]?.text ?? null),
+    share: read('dense.share'),
   };
 }
 
