@@ -4,7 +4,13 @@ import { after, before, test } from 'node:test';
 import { all, type Method, methods } from '@kvlab/ops';
 import type { Model } from '../../kernel/src/engine/model/load.ts';
 import { wholeRows } from '../../kernel/src/engine/record/attention-record.ts';
-import { type Columns, decodeFrame, type Frame, mergeFrames } from '../../kernel/src/engine/record/frame.ts';
+import {
+  type Columns,
+  decodeFrame,
+  type Frame,
+  mergeFrames,
+  type PanelMessage,
+} from '../../kernel/src/engine/record/frame.ts';
 import { type GenerateOptions, generate, type Run, type Stage } from '../../kernel/src/engine/run/run.ts';
 import { forkSequence } from '../../kernel/src/engine/run/sequence.ts';
 import { feedToken } from '../../kernel/src/engine/run/steps.ts';
@@ -185,6 +191,27 @@ test('heads that are named have a row for each step, which sums to 1 and holds a
     }
   const { run: unnamed } = await recorded(method);
   assert.equal(columnsOf(unnamed.snapshot())['dense.step']?.data.length ?? 0, 0, 'nobody asked for rows');
+});
+
+test('a head that a panel watches has a row for each step from then on', async () => {
+  const heard: ((message: PanelMessage) => void)[] = [];
+  const stage: Stage = {
+    publish({ header }) {
+      if (header.step === 6) for (const listen of heard) listen({ type: 'watch', run: 'run', layer: 1, queryHead: 0 });
+    },
+    onPanel(listen) {
+      heard.push(listen);
+      return () => {};
+    },
+    newId: () => 'run',
+    now: () => performance.now(),
+  };
+  const method = methods.quest({ page: 4, read: 16, exactLayers: 1 });
+  const run = await generate(model, tinyIds.slice(0, 70), { method, maxTokens: 12, chunk: 16 }, stage);
+  assert.deepEqual(
+    [...denseRows(columnsOf(run.snapshot())).keys()],
+    [7, 8, 9, 10, 11].map((step) => `${step} 1 0`),
+  );
 });
 
 test('a method that reads everything from one tier records nothing of the kind', async () => {
