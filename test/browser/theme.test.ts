@@ -36,24 +36,36 @@ after(async () => {
   await server?.close();
 });
 
-/** The ground of the token strip's darkest token, which follows the ramp of the theme that was drawn with. */
-const grounds = () =>
-  page.evaluate(
-    `[...document.querySelectorAll('.kvlab-token')].map((token) => token.style.getPropertyValue('--kvlab-token-ink')).join()`,
-  ) as Promise<string>;
+/** The ramps of the legends, each in the colours with which its panel was drawn. */
+const grounds = async () => [
+  ...new Set(
+    (await page.evaluate(
+      `[...document.querySelectorAll('.kvlab-panel:not(.kvlab-is-missing) .kvlab-key-ramp')].map((ramp) => ramp.style.backgroundImage)`,
+    )) as string[],
+  ),
+];
+
+/** A theme of JupyterLab: its name, then its sheet, and then the page hides itself until the next frame. */
+const change = (name: string, sheet: string) => `(() => {
+  Object.assign(document.body.dataset, { jpThemeName: '${name}', jpThemeLight: String(${JSON.stringify(name)}.includes('Light')) });
+  const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: '${sheet}' });
+  const page = document.getElementById('lab');
+  link.onload = () => {
+    page.style.display = 'none';
+    requestAnimationFrame(() => { page.style.display = ''; });
+  };
+  document.body.append(link);
+})()`;
 
 test('a lab is drawn in the colours of a theme whose style sheet comes after its name, also outside of any transition', async () => {
   const light = await grounds();
-  await page.evaluate(`(() => {
-    Object.assign(document.body.dataset, { jpThemeName: 'JupyterLab Dark', jpThemeLight: 'false' });
-    const link = Object.assign(document.createElement('link'), { rel: 'stylesheet', href: '/dark.css' });
-    document.body.append(link);
-  })()`);
+  await page.evaluate(change('JupyterLab Dark', '/dark.css'));
   await settled(page);
-  assert.equal(await grounds(), light, 'the name alone brings no colours');
+  assert.equal(light.length, 1);
+  assert.deepEqual(await grounds(), light, 'the name alone brings no colours');
   release();
   await until(
-    async () => (await grounds()) !== light,
+    async () => (await grounds()).every((ground) => ground.includes('rgb(33, 33, 33)')),
     30_000,
     () => 'the lab is still drawn in the colours before',
   );

@@ -5,7 +5,8 @@ export interface Drawable {
   readonly restMs: number;
   /** True where the change is not merely newer data: it is then drawn at once. */
   urgent(): boolean;
-  visible(): boolean;
+  /** False where nobody can see it; undefined where that is not settled yet: it then waits for the next frame. */
+  visible(): boolean | undefined;
   draw(): void;
   /** Called when a wanted redraw had to wait. */
   late(): void;
@@ -32,7 +33,9 @@ export function createDrawQueue(leastRestMs: () => number = () => 0): DrawQueue 
     const start = performance.now();
     const ordered = [...waiting].sort((a, b) => (lastDrawn.get(a) ?? 0) - (lastDrawn.get(b) ?? 0));
     for (const drawable of ordered) {
-      if (!drawable.visible()) {
+      const visible = drawable.visible();
+      if (visible === undefined) continue;
+      if (!visible) {
         waiting.delete(drawable);
         continue;
       }

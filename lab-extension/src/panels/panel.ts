@@ -184,7 +184,8 @@ export function createPanel(
     node,
     restMs: kind.restMs,
     urgent: () => store.shown !== drawnRun || (shownRun(store)?.version ?? -1) === drawnVersion,
-    visible: () => seen && node.offsetParent !== null,
+    // A page that hides and shows itself within a frame, as JupyterLab does with a theme, never tells that it was away.
+    visible: () => seen && (node.offsetParent !== null || undefined),
     draw,
     openExport: menu.toggle,
     late() {
