@@ -69,5 +69,6 @@ export const balance = (): Transform => ({
   codes: { balance: { type: 'f32', per: 'store', dims: (D) => [D], role: 'scales' } },
   learn: (g, x, { queryPeaks }) => ({ balance: learnt(g, x, queryPeaks!) }),
   forward: (g, x, known) => g.mul(x, overEntries(g, known.balance!)),
+  linear: true,
   inverse: (g, x, known) => g.div(x, overEntries(g, known.balance!)),
 });

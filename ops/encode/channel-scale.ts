@@ -52,5 +52,6 @@ export const channelScale = (): Transform => ({
   codes: { channels: { type: 'f32', per: 'store', dims: (D) => [D], role: 'scales' } },
   learn: (g, x) => ({ channels: learnt(g, x) }),
   forward: (g, x, known) => g.div(x, overEntries(g, known.channels!)),
+  linear: true,
   inverse: (g, x, known) => g.mul(x, overEntries(g, known.channels!)),
 });

@@ -49,6 +49,8 @@ export interface Encoding extends Bound {
   read(g: GraphBuilder, codes: Values): Value;
   /** Products of queries [H, R, D] with the coded keys [H, R, T], without restoring them first. */
   dot?: ((g: GraphBuilder, queries: Value, codes: Values) => Value) | undefined;
+  /** Rows times their shares [H, R, T], added up [H, R, D], where that takes less than to restore each row first. */
+  mix?: ((g: GraphBuilder, shares: Value, codes: Values) => Value) | undefined;
   /** What the paper's accounting says for this many entries of one head, with exact numbers at 16 bits. */
   claimedBytes(entries: number, headSize: number, kvHeads?: number): number;
 }
@@ -63,6 +65,19 @@ export interface Transform extends Bound {
   learn?(g: GraphBuilder, x: Value, seen: Seen): Record<string, Value>;
   forward?(g: GraphBuilder, x: Value, known: Values): Value;
   inverse?(g: GraphBuilder, x: Value, known: Values): Value;
+  /** The inverse changes the channels of every row of a head alike, so that rows may be added up first. */
+  readonly linear?: boolean;
+}
+
+/** Rows of a store times their shares [H, R, T], added up [H, R, D]: by the encoding's own way where it has one. */
+export function mixRows(
+  g: GraphBuilder,
+  { mix, read }: Pick<Encoding, 'mix' | 'read'>,
+  shares: Value,
+  codes: Values,
+): Value {
+  if (mix) return mix(g, shares, codes);
+  return g.matMul(shares, { ...read(g, codes), dims: [shares.dims[0]!, shares.dims[2]!, 'D'] });
 }
 
 /** How a code enters a graph: WebGPU devices without f16 get halves expanded to f32 by the engine, as workspace. */

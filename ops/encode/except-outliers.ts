@@ -137,14 +137,12 @@ export function exceptOutliers(codec: Encoding, { per, count: n = 1 }: OutlierOp
     },
     read(g, stored) {
       const vectors = inBlocks(g, codec.read(g, stored), per, grain);
-      const named = (v: Value) => ({
-        ...g.cast(v, 'f32'),
-        dims: v.dims.map((d, i) => (i < axis ? vectors.dims[i]! : d)),
-      });
+      const named = (v: Value) => ({ ...g.cast(v, 'f32'), dims: v.dims.map((d, i) => (i < axis ? vectors.dims[i]! : d)) }); // biome-ignore format: one line
       const found = { places: named(stored.places!), values: named(stored.outliers!) };
       return asRows(g, placed(g, vectors, found, length(g)));
     },
     dot: undefined,
+    mix: undefined,
     claimedBytes: claimedOf(codes, grain),
   };
 }

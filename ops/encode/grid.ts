@@ -18,27 +18,6 @@ export interface Grid {
   scale: Value;
 }
 
-/** What shares a grid: numbers of one channel, channels of one entry, or all channels of an entry. */
-export interface GroupParams {
-  per: 'channel' | 'token' | 'row';
-  group: number;
-}
-
-/** Numbers of a group, the axis on which it lies, and whether it is a whole row: then no axis counts the groups, since one of
- *  length 1 makes the runtime three times as slow. */
-export function layoutOf(g: GraphBuilder, { per, group }: GroupParams) {
-  const n = per === 'row' ? g.sizes.D! : group;
-  const whole = per !== 'channel' && n === g.sizes.D!;
-  return { n, whole, axis: per === 'channel' || whole ? 2 : 3 };
-}
-/** x [H, T, D] with its groups on an axis of their own: keys [H, B, group, D], values [H, T, D/group, group] or [H, T, D]. */
-export function groupedBy(g: GraphBuilder, x: Value, o: GroupParams): Value {
-  const { n, whole } = layoutOf(g, o);
-  if (whole) return x;
-  if (o.per === 'channel') return g.reshape(x, [x.dims[0]!, 'B', n, x.dims[2]!]);
-  return g.reshape(x, [x.dims[0]!, x.dims[1]!, g.sizes.D! / n, n]);
-}
-
 const nonZero = (g: GraphBuilder, x: Value): Value => g.where(g.equal(x, 0), 1, x);
 
 /** The grid of groups whose smallest and largest numbers are given. */

@@ -71,5 +71,12 @@ export const hadamardOperator = operator({
 export const hadamard = (given: Partial<ParamValues<typeof params>> = {}): Transform => {
   const bound = hadamardOperator(given);
   const turn = (g: GraphBuilder, x: Value) => rotate(g, x, bound.params);
-  return { ...bound, transform: bound.title, joint: bound.params.heads, forward: turn, inverse: turn };
+  return {
+    ...bound,
+    transform: bound.title,
+    joint: bound.params.heads,
+    linear: !bound.params.heads,
+    forward: turn,
+    inverse: turn,
+  };
 };

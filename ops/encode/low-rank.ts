@@ -143,6 +143,7 @@ export function plusLowRank(codec: Encoding, { rank, block }: { rank: number; bl
       return g.add(rows, { ...g.reshape(product(g, stored.left!, stored.right!), [rows.dims[0]!, 'T', 'D']), dims: rows.dims }); // biome-ignore format: one line
     },
     dot: undefined,
+    mix: undefined,
     claimedBytes: claimedOf(codes, block),
   };
 }

@@ -1,6 +1,6 @@
 /** A pipe: transforms, then a codec. What the codec sees is what the transforms give. */
 import { neutral } from '../neutral.ts';
-import type { Encoding, Transform, Values } from './encoding.ts';
+import { type Encoding, mixRows, type Transform, type Values } from './encoding.ts';
 
 /** Before rotary: keys are stored without positions, so that they can be read at any. */
 export const beforeRotary: Transform = {
@@ -42,5 +42,9 @@ export function pipe(...parts: readonly [Transform, ...Transform[], Encoding]): 
       ),
     read: (g, codes) => transforms.reduceRight((rows, t) => t.inverse?.(g, rows, codes) ?? rows, codec.read(g, codes)),
     dot: transforms.some((t) => t.inverse) ? undefined : codec.dot,
+    mix: transforms.every((t) => !t.inverse || t.linear)
+      ? (g, shares, codes) =>
+          transforms.reduceRight((sum, t) => t.inverse?.(g, sum, codes) ?? sum, mixRows(g, codec, shares, codes))
+      : undefined,
   };
 }

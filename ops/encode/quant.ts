@@ -14,7 +14,8 @@ import { choice, count, flag, number, type ParamValues } from '../params.ts';
 import { tensor } from '../tensor.ts';
 import { packBits, planesOf, unpackBits } from './bits.ts';
 import { type Code, claimedOf, type Encoding, type Values } from './encoding.ts';
-import { codesOn, gridOf, groupedBy, layoutOf, onGrid, valuesOn } from './grid.ts';
+import { codesOn, gridOf, onGrid, valuesOn } from './grid.ts';
+import { groupedBy, layoutOf, mixGroups, planesIn } from './groups.ts';
 
 const params = {
   bits: count({ default: 2, min: 1, max: 8, unit: 'bits', note: 'width of a code' }),
@@ -49,8 +50,8 @@ function write(g: GraphBuilder, x: Value, o: QuantParams): Record<string, Value>
 
 function read(g: GraphBuilder, stored: Values, o: QuantParams): Value {
   const { n, whole, axis } = layoutOf(g, o);
-  const planes = planesOf(o.bits).map((_, i) => stored[`codes${i}`]!);
-  const codes = unpackBits(g, whole ? planes.map((p) => g.squeeze(p, axis)) : planes, axis, n, o.bits); // as groups
+  const planes = planesIn(stored, o.bits).map((p) => (whole ? g.squeeze(p, axis) : p));
+  const codes = unpackBits(g, planes, axis, n, o.bits); // as groups
   const spread = (v: Value) => (whole ? g.cast(v, 'f32') : g.unsqueeze(g.cast(v, 'f32'), axis));
   const groups = valuesOn(g, codes, { low: spread(stored.low!), scale: spread(stored.scale!) });
   if (whole) return groups;
@@ -136,6 +137,7 @@ export function quant(given: Partial<QuantParams>): Encoding {
     codes,
     write: (g, x) => write(g, x, o),
     read: (g, stored) => read(g, stored, o),
+    mix: channel ? undefined : (g, shares, stored) => mixGroups(g, shares, stored, o),
     claimedBytes: claimedOf(codes, grain),
   };
 }

@@ -3,7 +3,7 @@
  *  It holds no weights and is shared by all layers. Scores of stores are concatenated, never keys or values. One bias for
  *  each store carries padding, weights and windows. Letters: F new keys (as many as Q), P<i> slots of a key store, U<i> of a
  *  value store, C all columns (P0 + P1 + … + F), T columns in time order, R rows of the rotary tables. */
-import { codeAxes, codeType, type GraphBuilder, graphBuilder, type Mixed, type Value } from '@kvlab/ops';
+import { codeAxes, codeType, type GraphBuilder, graphBuilder, type Mixed, mixRows, type Value } from '@kvlab/ops';
 import type { Form, FormStore } from './form.ts';
 import { type Seen, spliceScore } from './splice.ts';
 
@@ -42,6 +42,13 @@ export function attendGraph(form: Form): GraphBuilder {
   g.output('output', g.concat(outputs, 0, 'K')); // [Hkv, G*Q, D]
   g.output('stored', g.concat(stored, 0, 'K')); // [Hkv, F, D] new keys as the cache keeps them
   return g;
+}
+
+/** A value store: its codes, and its rows [H, U, D] where they are restored. */
+interface Held {
+  encoding: FormStore['encoding'];
+  codes: Record<string, Value>;
+  rows(): Value;
 }
 
 interface BlockInputs {
@@ -84,8 +91,13 @@ function attendBlock(g: GraphBuilder, form: Form, block: number | undefined, x: 
   const fresh = g.add(g.matMul(sliding, g.transpose(rotatedKeys, [0, 2, 1])), x.freshBias); // [H, G*Q, F]
   const products = g.concat([...past, fresh], 2, 'C'); // [H, G*Q, C]
   if (form.products) g.output(name('products'), products);
-  const held = form.values.map((store, i) => readStore(g, form, store, name(`values.${i}`), `U${i}`, head));
-  const own = form.attend.mix ? mixedByOperator(g, form, name, [...past, fresh], [...held, x.values]) : undefined;
+  const held = form.values.map(({ encoding }, i): Held => {
+    const slots = `U${i}`;
+    const codes = storedCodes(g, form, encoding, name(`values.${i}`), slots, head);
+    return { encoding, codes, rows: () => ({ ...encoding.read(g, codes), dims: [head, slots, 'D'] }) };
+  });
+  const restored = () => [...held.map(({ rows }) => rows()), x.values];
+  const own = form.attend.mix ? mixedByOperator(g, form, name, [...past, fresh], restored()) : undefined;
   const exact = own ? undefined : g.softmax(products, 2);
   const attention = own?.lse ? g.exp(g.sub(products, own.lse)) : exact;
   if (attention) g.output(name('attention'), attention);
@@ -101,7 +113,7 @@ function attendBlock(g: GraphBuilder, form: Form, block: number | undefined, x: 
     keys: x.keys,
     values: x.values,
     hidden: () => g.input(name('hidden'), 'f32', ['Q', 'X']),
-    heldValues: readsValues && form.aligned ? g.concat([...held, x.values], 1, 'C') : undefined,
+    heldValues: readsValues && form.aligned ? g.concat(restored(), 1, 'C') : undefined,
   };
   for (const spliced of form.scores) spliceScore(g, form, spliced, name, seen, head);
   return { output, freshKeys: form.rotated ? rotatedKeys : x.keys };
@@ -122,7 +134,7 @@ function mixedByShares(
   form: Form,
   name: (n: string) => string,
   attention: Value,
-  { past, fresh, held, values }: { past: readonly Value[]; fresh: Value; held: readonly Value[]; values: Value },
+  { past, fresh, held, values }: { past: readonly Value[]; fresh: Value; held: readonly Held[]; values: Value },
   head: string | number,
 ): Value {
   const F = g.slice(g.shape(fresh), 0, 2, 3, 1);
@@ -131,7 +143,7 @@ function mixedByShares(
   if (held.length) {
     const before = g.slice(attention, 2, 0, g.neg(F), 'past'); // [H, G*Q, C-F]
     const shares = valueShares(g, form, name, before, past, head);
-    mixed.push(...held.map((rows, i) => g.matMul(shares[i]!, rows)));
+    mixed.push(...held.map(({ encoding, codes }, i) => mixRows(g, encoding, shares[i]!, codes)));
   }
   return mixed.reduce((a, b) => g.add(a, b));
 }
