@@ -101,7 +101,10 @@ function rowsUntil(columns: Columns, name: string, step: number): number {
   if (counts) {
     const { data, shape } = columns[counts]!;
     const width = data.length / shape[0]!;
-    return data.subarray(0, rowsUntil(columns, counts, step) * width).reduce((a, b) => a + b, 0);
+    const counted = rowsUntil(columns, counts, step) * width;
+    let sum = 0;
+    for (let row = 0; row < counted; row++) sum += data[row]!;
+    return sum;
   }
   const steps = columns[stepColumns[letter]!]?.data ?? [];
   let rows = 0;
