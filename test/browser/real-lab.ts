@@ -82,6 +82,8 @@ export async function openRealLab(
   prepare: (folder: string) => void,
   files: readonly string[] = [],
   program: 'lab' | 'notebook' = 'lab',
+  /** Options of the server beside those that it always gets. */
+  options: readonly string[] = [],
 ): Promise<RealLab> {
   installLabExtension(root);
   const folder = mkdtempSync(join(tmpdir(), 'kvlab-lab-'));
@@ -100,6 +102,7 @@ export async function openRealLab(
       '--IdentityProvider.token=',
       `--ServerApp.root_dir=${folder}`,
       `--${program === 'lab' ? 'LabApp' : 'JupyterNotebookApp'}.expose_app_in_browser=True`,
+      ...options,
     ],
     {
       cwd: folder,
