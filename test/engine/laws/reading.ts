@@ -39,6 +39,7 @@ const unpacked = (encoding: Encoding): Encoding =>
           return { rows: encoding.read(g, { ...known, ...Object.fromEntries(stored) }) };
         },
         read: (_, { rows }) => rows!,
+        mix: undefined,
       };
 
 export const neutralLaw: Law = {
