@@ -34,13 +34,8 @@ export function mixGroups(g: GraphBuilder, shares: Value, stored: Values, o: Gro
   const sums = Array.from({ length: groups }, (_, i) => {
     const own = (v: Value) => (groups === 1 ? v : g.slice(v, 2, i, i + 1, 1));
     const across = (v: Value) => g.transpose(g.cast(own(v), 'f32'), [0, 2, 1]); // [H, 1, T]
-    const codes = unpackBits(
-      g,
-      planesIn(stored, o.bits).map((p) => g.squeeze(own(p), 2)),
-      2,
-      n,
-      o.bits,
-    ); // [H, T, n]
+    const planes = planesIn(stored, o.bits).map((p) => g.squeeze(own(p), 2));
+    const codes = unpackBits(g, planes, 2, n, o.bits); // [H, T, n]
     const lows = g.reduceSum(g.mul(shares, across(stored.low!)), 2, true); // [H, R, 1]
     return g.add(g.matMul(g.mul(shares, across(stored.scale!)), codes), lows); // [H, R, n]
   });
