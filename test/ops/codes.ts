@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import {
+  channelScale,
   type Encoding,
   type GraphBuilder,
   graphBuilder,
+  hadamard,
   hashedUniform,
+  mixRows,
   packBits,
+  pipe,
   planesOf,
   quant,
   roundToHalf,
@@ -126,6 +130,28 @@ export function testCodes(device: Device): void {
     const { restored } = await roundTrip(runtime, quant({ bits: 2, per: 'token', group: 8 }), x);
     for (const v of restored!.data) assert.ok(Math.abs((v as number) - 0.1) <= 2 ** -14, `0.1 came back as ${v}`);
   });
+
+  for (const [name, encoding] of Object.entries({
+    'groups of 16': quant({ bits: 3, group: 16, per: 'token' }),
+    'whole rows': quant({ bits: 2, group: 32, per: 'token' }),
+    'one scale for all heads': quant({ bits: 2, per: 'row' }),
+    'rotated rows': pipe(hadamard(), quant({ bits: 2, group: 32, per: 'token' })),
+    'channels with scales': pipe(channelScale(), quant({ bits: 4, per: 'row' })),
+  }))
+    test(`shares of ${name} add up to what the restored rows add up to, on ${device}`, async () => {
+      const [H, T, D, R] = [2, 24, 32, 3];
+      const rows = Array.from({ length: H * T * D }, (_, i) => 6 * hashedUniform(8, i, 0, 0) - 3);
+      const given = await runGraph(runtime, { H, T, D }, ['H', 'T', 'D'], float32([H, T, D], rows), (g, x) => {
+        const known = encoding.learn?.(g, x, {}, {}) ?? {};
+        const codes = { ...known, ...encoding.write(g, x, known) };
+        const share = Array.from({ length: H * R * T }, (_, i) => hashedUniform(9, i, 0, 0) / T);
+        const shares = g.constant('f32', share, [H, R, T]);
+        return { sums: mixRows(g, encoding, shares, codes), expected: g.matMul(shares, encoding.read(g, codes)) };
+      });
+      assert.ok(encoding.mix);
+      const [sums, expected] = [given.sums!.data, given.expected!.data] as Float32Array[];
+      assert.ok(sums!.every((v, i) => Math.abs(v - expected![i]!) < 1e-5));
+    });
 }
 
 /** The f16 that is nearest, by the language's own conversion. */
