@@ -1,4 +1,4 @@
-/** A kernel that dies and that Jupyter does not start again: every panel says so and keeps its picture, and a restart by hand goes on. */
+/** A kernel that dies and that Jupyter does not start again: every panel says so and keeps its picture. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -25,7 +25,7 @@ let lab: RealLab;
 before(async () => {
   lab = await openRealLab(
     'given-up.ipynb',
-    (folder) => writeNotebook(join(folder, 'given-up.ipynb'), [write('first'), write('second')]),
+    (folder) => writeNotebook(join(folder, 'given-up.ipynb'), [write('first')]),
     [],
     'lab',
     // The first death is one more than Jupyter puts up with.
@@ -91,30 +91,6 @@ test('every panel names the death of a kernel that is not started again, and kee
   );
   assert.equal(await tokens(), before);
   await page.screenshot({ path: join(pictures, 'recovery-given-up.png') });
-});
-
-test('a restart by hand brings a kernel whose runs are shown, and no panel speaks of the death any more', async () => {
-  const { page } = lab;
-  for (const button of await page.$$('.jp-Dialog .jp-Dialog-button.jp-mod-accept')) await button.click();
-  const kernel = `[...window.jupyterapp.shell.widgets('main')].find((w) => w.sessionContext).sessionContext.session.kernel`;
-  await page.evaluate(`(async () => { await ${kernel}.restart(); })()`);
-  await until(
-    () => page.evaluate(`${kernel}.status === 'idle'`),
-    90_000,
-    () => 'the kernel does not come up again',
-  );
-  await until(
-    async () => (await subtitles()).every((one) => !/kernel died/.test(one)),
-    90_000,
-    () => 'a panel still says that the kernel died',
-  );
-  await runCell(1, 'second');
-  await shows('second');
-  await until(
-    async () => (await subtitles()).every((one) => !/kernel/.test(one)),
-    60_000,
-    () => 'a panel still says that its picture is old',
-  ).catch(async (error: Error) => assert.fail(`${error.message}: ${JSON.stringify(await subtitles())}`));
 });
 
 test('no error came from our files', () => {
