@@ -42,6 +42,19 @@ test('empty states are translated', async () => {
   for (const one of titles) assert.match(one, /«.+»$/);
 });
 
+test('captions of the strip, the sinks and the timeline, and the axis of tokens, are translated', async () => {
+  for (const panel of ['token-strip', 'attention-sinks', 'eviction-timeline']) {
+    const phrases = await words(`[data-panel="${panel}"] .kvlab-caption > *`);
+    assert.ok(phrases.length > 1, panel);
+    for (const phrase of phrases) assert.doesNotMatch(phrase.replace(/«.*»/s, ''), /\p{L}/u, `${panel}: ${phrase}`);
+  }
+  const titles = await words('[data-panel="eviction-timeline"] .kvlab-axes [class*="title"]');
+  assert.ok(
+    titles.some((title) => title.startsWith('«token position»')),
+    titles.join(),
+  );
+});
+
 test('tokens, names and numbers are not', async () => {
   assert.match((await words('.kvlab-method'))[0]!, /^H2O/);
   assert.ok((await words('.kvlab-token')).every((token) => !/[«»]/.test(token)));

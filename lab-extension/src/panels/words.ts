@@ -56,8 +56,8 @@ export function tableOf(head: readonly string[], rows: readonly (readonly string
 /** What a panel says before the first run. */
 export function saysNoRun(shows: string, cell: { label: string; source: string }): Said {
   return {
-    subtitle: 'no run',
-    caption: [{ text: 'Waiting for lab.generate.' }],
+    subtitle: translate('no run'),
+    caption: [{ text: translate('Waiting for lab.generate.') }],
     table: noTable,
     missing: { title: 'No run yet', text: shows, cell },
   };
@@ -71,9 +71,9 @@ export function saysReading(run: Run, read: number): Said {
 /** How far the prompt has been read. */
 export function readingWords(run: Run, read: number): Phrase[] {
   return [
-    { text: 'Step 0: reading the prompt, ' },
-    { text: `${read} of ${run.info.promptLength}`, strong: true },
-    { text: ' tokens.' },
+    { text: translate('Step 0: reading the prompt, ') },
+    { text: translate('%1 of %2', read, run.info.promptLength), strong: true },
+    { text: translate(' tokens.') },
   ];
 }
 
@@ -81,7 +81,7 @@ export function readingWords(run: Run, read: number): Phrase[] {
 export function saysNotRecorded(subtitle: string, text: string): Said {
   return {
     subtitle,
-    caption: [{ text: 'Nothing to draw for this run.' }],
+    caption: [{ text: translate('Nothing to draw for this run.') }],
     table: noTable,
     missing: { title: 'Not recorded', text },
   };
@@ -90,8 +90,8 @@ export function saysNotRecorded(subtitle: string, text: string): Said {
 /** What a panel says when its drawing failed: what was wrong, and what to do. */
 export function saysFailed(title: string, message: string): Said {
   return {
-    subtitle: 'not drawn',
-    caption: [{ text: `${title} could not be drawn; the other panels are not touched.` }],
+    subtitle: translate('not drawn'),
+    caption: [{ text: translate('%1 could not be drawn; the other panels are not touched.', translate(title)) }],
     table: noTable,
     missing: {
       title: '✕ Could not be drawn',
@@ -158,7 +158,8 @@ export function fillTable(target: HTMLElement, { head, rows, total }: Table): vo
   const body = table.createTBody();
   for (const row of rows) line(row, 'td', body);
   const note = document.createElement('p');
-  note.textContent = total > rows.length ? `The first ${rows.length} of ${total} rows.` : `${total} rows.`;
+  note.textContent =
+    total > rows.length ? translate('The first %1 of %2 rows.', rows.length, total) : translate('%1 rows.', total);
   target.replaceChildren(table, note);
 }
 

@@ -35,28 +35,44 @@ export function describeSinks(
   if (!drawing)
     return saysNotRecorded(run.info.method.name, 'This run sends no attention. Generate with record: true.');
   const { layers, queryHeads, mass, values, strongest, sinkCount, threshold, others, measure } = drawing;
-  const when = from === step ? `Step ${step}` : `Steps ${from} to ${step}, mean`;
+  const when = from === step ? translate('Step %1: ', step) : translate('Steps %1 to %2, mean: ', from, step);
   const phrases: Phrase[] = [
-    { text: `${when}: ` },
+    { text: when },
     { text: percent(drawing.sinkShare), strong: true },
     {
-      text: ` of heads are sinks (ε ${threshold}); strongest layer ${strongest.layer} head ${strongest.queryHead} with ${fixed(strongest.mass, 2)} on tokens 0–${sinkCount - 1}.`,
+      text: translate(
+        ' of heads are sinks (ε %1); strongest layer %2 head %3 with %4 on tokens 0–%5.',
+        threshold,
+        strongest.layer,
+        strongest.queryHead,
+        fixed(strongest.mass, 2),
+        sinkCount - 1,
+      ),
     },
   ];
   if (others.length && !heads.length) {
     const [first] = others;
     phrases.push({
-      text: ` Token ${quoted(first!.position, run.texts[first!.position]?.text)} is a sink of ${first!.heads} heads too${others.length > 1 ? `, ${others.length - 1} more` : ''}.`,
+      text: translate(
+        others.length > 1 ? ' Token %1 is a sink of %2 heads too, %3 more.' : ' Token %1 is a sink of %2 heads too.',
+        quoted(first!.position, run.texts[first!.position]?.text),
+        first!.heads,
+        others.length - 1,
+      ),
     });
   }
   const [head, ...more] = heads;
   if (head && more.length) phrases.push({ text: severalWords(drawing, heads) });
   else if (head?.queryHead !== undefined) {
     const own = mass[head.layer * queryHeads + head.queryHead]!;
-    phrases.push({ text: ` Layer ${head.layer} head ${head.queryHead}: ${fixed(own, 2)}` });
+    phrases.push({ text: translate(' Layer %1 head %2: %3', head.layer, head.queryHead, fixed(own, 2)) });
     phrases.push({
       text: token
-        ? `; token ${quoted(token.position, run.texts[token.position]?.text)} received ${fixed(token.received, 4)}.`
+        ? translate(
+            '; token %1 received %2.',
+            quoted(token.position, run.texts[token.position]?.text),
+            fixed(token.received, 4),
+          )
         : '.',
     });
   }

@@ -92,16 +92,25 @@ function aboutStep(run: Run, step: number): Phrase[] {
   const heads = headCount(run.info);
   const dropped = mostDropped(run, step);
   const entries = entriesAt(run.survival, step) / heads;
-  const each = Number.isInteger(entries) ? `each head keeps ${entries}` : `heads keep ${fixed(entries, 1)} on average`;
+  const each = Number.isInteger(entries)
+    ? translate('each head keeps %1', entries)
+    : translate('heads keep %1 on average', fixed(entries, 1));
   const tokens = seenAtStep(run, step);
   if (!dropped)
-    return [{ text: `Step ${step}: ${run.info.method.name} evicted nothing; of ${tokens} tokens ${each}.` }];
+    return [
+      { text: translate('Step %1: %2 evicted nothing; of %3 tokens %4.', step, run.info.method.name, tokens, each) },
+    ];
   return [
     {
-      text: `Step ${step}: ${run.info.method.name} evicted token ${quoted(dropped.position, run.texts[dropped.position]?.text)} in `,
+      text: translate(
+        'Step %1: %2 evicted token %3 in ',
+        step,
+        run.info.method.name,
+        quoted(dropped.position, run.texts[dropped.position]?.text),
+      ),
     },
-    { text: `${dropped.heads} of ${heads}`, strong: true },
-    { text: ` heads; of ${tokens} tokens ${each}.` },
+    { text: translate('%1 of %2', dropped.heads, heads), strong: true },
+    { text: translate(' heads; of %1 tokens %2.', tokens, each) },
   ];
 }
 
@@ -114,8 +123,8 @@ function aboutChanges(run: Run, step: number): Phrase[] {
     {
       text:
         change.refused === undefined
-          ? ` Changed from step ${change.step} on: ${options}.`
-          : ` A change at step ${change.step} was refused: ${options}.`,
+          ? translate(' Changed from step %1 on: %2.', change.step, options)
+          : translate(' A change at step %1 was refused: %2.', change.step, options),
     },
   ];
 }
@@ -124,9 +133,15 @@ function aboutRange(run: Run, from: number, to: number): Phrase[] {
   const counts = evictionsByStep(run).slice(from, to + 1);
   const left = counts.reduce((sum, count) => sum + count, 0);
   return [
-    { text: `Steps ${from} to ${to}: ${run.info.method.name} evicted ` },
+    { text: translate('Steps %1 to %2: %3 evicted ', from, to, run.info.method.name) },
     { text: whole(left), strong: true },
-    { text: ` entries in ${headCount(run.info)} heads, ${counts.filter((count) => count > 0).length} steps had some.` },
+    {
+      text: translate(
+        ' entries in %1 heads, %2 steps had some.',
+        headCount(run.info),
+        counts.filter((count) => count > 0).length,
+      ),
+    },
   ];
 }
 
@@ -135,8 +150,8 @@ function aboutHead(drawing: EvictionDrawing, head: HeadChoice, run: Run, step: n
     drawing.held[zone] ? [`${drawing.held[zone]} ${name}`] : [],
   );
   return [
-    { text: `Layer ${head.layer} kv head ${head.kvHead} at step ${step} of ${run.info.method.name}: ` },
-    { text: parts.join(', ') || 'nothing held', strong: true },
+    { text: translate('Layer %1 kv head %2 at step %3 of %4: ', head.layer, head.kvHead, step, run.info.method.name) },
+    { text: parts.join(', ') || translate('nothing held'), strong: true },
     { text: '.' },
   ];
 }
@@ -147,14 +162,22 @@ function aboutToken(run: Run, lifetime: Lifetime, step: number): Phrase[] {
   const most = drops.reduce((a, b) => (b.heads > a.heads ? b : a), { step: 0, heads: 0 });
   return [
     {
-      text: `Token ${quoted(position, run.texts[position]?.text)}: written at ${born === 0 ? 'the prompt' : `step ${born}`}; `,
+      text: translate(
+        born === 0 ? 'Token %1: written at the prompt; ' : 'Token %1: written at step %2; ',
+        quoted(position, run.texts[position]?.text),
+        born,
+      ),
     },
-    { text: `${holding.at(-1) ?? 0} of ${heads}`, strong: true },
-    { text: ` heads still hold it at step ${step}.` },
+    { text: translate('%1 of %2', holding.at(-1) ?? 0, heads), strong: true },
+    { text: translate(' heads still hold it at step %1.', step) },
     ...(most.heads
       ? [
           {
-            text: ` Dropped by ${most.heads} heads ${most.step === 0 ? 'right after the prompt' : `at step ${most.step}`}.`,
+            text: translate(
+              most.step === 0 ? ' Dropped by %1 heads right after the prompt.' : ' Dropped by %1 heads at step %2.',
+              most.heads,
+              most.step,
+            ),
           },
         ]
       : []),

@@ -6,6 +6,7 @@ import { roundTicks, type Scale } from '../../draw/scale.ts';
 import type { Rect, Surface } from '../../draw/surface.ts';
 import { type Run, seenAtStep } from '../../store/run.ts';
 import { pinStep, pointedTokens, type Store, selected, shownRange, shownRun, shownStep } from '../../store/store.ts';
+import { translate } from '../../translate.ts';
 import { brushSteps } from '../brush.ts';
 import { followPointer, markChoice, type PanelKind, segmented } from '../panel.ts';
 import { showCard } from './card.ts';
@@ -198,8 +199,9 @@ function layoutMap(
 
 /** Says how many tokens and steps share a cell, where they do. */
 function axisTitle(columnBin: number, rowBin: number): string {
-  const bins = [columnBin > 1 ? `${columnBin} tokens a column` : '', rowBin > 1 ? `${rowBin} steps a row` : ''].filter(
-    Boolean,
-  );
-  return ['token position', ...bins].join(', ');
+  const bins = [
+    columnBin > 1 ? translate('%1 tokens a column', columnBin) : '',
+    rowBin > 1 ? translate('%1 steps a row', rowBin) : '',
+  ].filter(Boolean);
+  return [translate('token position'), ...bins].join(', ');
 }

@@ -23,7 +23,7 @@ export function describeTokenStrip(
   const chosen = positions.flatMap((position) => tokens[position] ?? []);
   const unheld = tokens.filter((token) => token.holding === 0).length;
   return {
-    subtitle: `${run.info.method.name}${run.info.method.setting ? ` · ${run.info.method.setting.split(',')[0]}` : ''}${view.granularity === 'token' ? '' : ` · mean by ${view.granularity}`}`,
+    subtitle: `${run.info.method.name}${run.info.method.setting ? ` · ${run.info.method.setting.split(',')[0]}` : ''}${view.granularity === 'token' ? '' : ` · ${translate('mean by %1', translate(view.granularity))}`}`,
     caption:
       chosen.length > 1
         ? aboutSeveral(run, chosen)
@@ -59,10 +59,17 @@ export function tokenLabel(run: Run, token: StripToken): string {
 
 function aboutToken(run: Run, token: StripToken): Phrase[] {
   return [
-    { text: `Token ${quoted(token.position, token.shown)}: ${token.generated ? 'generated' : 'in the prompt'}, ` },
-    { text: `log-prob ${fixed(-token.surprise, 2)}; held by ` },
-    { text: `${token.holding} of ${headCount(run.info)}`, strong: true },
-    { text: ' heads.' },
+    {
+      text: translate(
+        token.generated
+          ? 'Token %1: generated, log-prob %2; held by '
+          : 'Token %1: in the prompt, log-prob %2; held by ',
+        quoted(token.position, token.shown),
+        fixed(-token.surprise, 2),
+      ),
+    },
+    { text: translate('%1 of %2', token.holding, headCount(run.info)), strong: true },
+    { text: translate(' heads.') },
   ];
 }
 
@@ -89,18 +96,24 @@ function aboutAll(tokens: readonly StripToken[], unheld: number | undefined): Ph
   const generated = tokens.filter((t) => t.generated && Number.isFinite(t.surprise));
   const from = generated.length ? generated : tokens.filter((t) => Number.isFinite(t.surprise));
   const most = from.reduce<StripToken | undefined>((a, b) => (a && a.surprise >= b.surprise ? a : b), undefined);
-  const phrases: Phrase[] = [{ text: `${tokens.length} tokens` }];
+  const phrases: Phrase[] = [{ text: translate('%1 tokens', tokens.length) }];
   if (most)
     phrases.push({
-      text: `; most surprising ${most.generated ? 'generated' : 'prompt'} token ${quoted(most.position, most.shown)} at log-prob ${fixed(-most.surprise, 2)}`,
+      text: translate(
+        most.generated
+          ? '; most surprising generated token %1 at log-prob %2'
+          : '; most surprising prompt token %1 at log-prob %2',
+        quoted(most.position, most.shown),
+        fixed(-most.surprise, 2),
+      ),
     });
   if (unheld === undefined) phrases.push({ text: '.' });
   else if (unheld > 0)
     phrases.push(
       { text: '; ' },
       { text: String(unheld), strong: true },
-      { text: ` ${unheld === 1 ? 'token is' : 'tokens are'} held by no head.` },
+      { text: translate(unheld === 1 ? ' token is held by no head.' : ' tokens are held by no head.') },
     );
-  else phrases.push({ text: '; every token is held by some head.' });
+  else phrases.push({ text: translate('; every token is held by some head.') });
   return phrases;
 }
