@@ -2,6 +2,7 @@
 import { fixed, percent, whole } from '../../draw/scale.ts';
 import { quoted } from '../../draw/words.ts';
 import { headCount, promptRead, type Run } from '../../store/run.ts';
+import { translate } from '../../translate.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
 import { type Phrase, type Said, saysNoRun, saysNotRecorded, saysReading, tableOf } from '../words.ts';
 import { type Concentration, type HeavyDrawing, heavyRows, ruleWords, shareAt, topTokens } from './encode.ts';
@@ -56,10 +57,15 @@ export function describeHeavy(
 
 function aboutHead(run: Run, head: { layer: number; kvHead: number }, curve: Concentration): Phrase[] {
   return [
-    { text: '5 % of tokens hold ' },
+    { text: translate('5 % of tokens hold ') },
     { text: percent(shareAt(curve, 0.05)), strong: true },
     {
-      text: ` of attention in layer ${head.layer} kv head ${head.kvHead}; top token ${quoted(curve.order[0]!, run.texts[curve.order[0]!]?.text)}.`,
+      text: translate(
+        ' of attention in layer %1 kv head %2; top token %3.',
+        head.layer,
+        head.kvHead,
+        quoted(curve.order[0]!, run.texts[curve.order[0]!]?.text),
+      ),
     },
   ];
 }
@@ -71,8 +77,8 @@ function aboutToken(
   position: number,
 ): Phrase[] {
   return [
-    { text: `Token ${quoted(position, run.texts[position]?.text)} is number ` },
+    { text: translate('Token %1 is number ', quoted(position, run.texts[position]?.text)) },
     { text: String(curve.order.indexOf(position) + 1), strong: true },
-    { text: ` of ${curve.order.length} by score in layer ${head.layer} kv head ${head.kvHead}.` },
+    { text: translate(' of %1 by score in layer %2 kv head %3.', curve.order.length, head.layer, head.kvHead) },
   ];
 }

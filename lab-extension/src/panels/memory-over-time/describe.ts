@@ -1,6 +1,7 @@
 /** Memory over time in words: what is held, of which budget or full cache, and what is claimed. */
 import { fixed, mebibytes, percent, whole } from '../../draw/scale.ts';
 import { logColumn, promptRead, type Run } from '../../store/run.ts';
+import { translate } from '../../translate.ts';
 import { cellWithH2o } from '../cells-to-insert.ts';
 import type { DataColumns } from '../data.ts';
 import { type Phrase, type Said, saysNoRun, saysNotRecorded, saysReading, tableOf } from '../words.ts';
@@ -43,7 +44,9 @@ export function describeMemory(
         : view === 'tiers'
           ? aboutTiers(memory, row)
           : aboutClaimed(held, claimed)),
-      ...(pages && view === 'held' ? [{ text: ` Pages still in use are ${percent(pages.fullness)} full.` }] : []),
+      ...(pages && view === 'held'
+        ? [{ text: translate(' Pages still in use are %1 full.', percent(pages.fullness)) }]
+        : []),
     ],
     table: () =>
       tableOf(
@@ -121,14 +124,16 @@ function saysMoves({ steps, flows, estimatedMs }: MovesDrawing): Said {
     moves: flows.map(({ moves }) => moves),
   });
   if (!flows.length)
-    return { subtitle: when, caption: [{ text: `Nothing moved between tiers in ${when}.` }], table, data };
+    return { subtitle: when, caption: [{ text: translate('Nothing moved between tiers in %1.', when) }], table, data };
   return {
     subtitle: when,
     caption: [
-      { text: 'Moved ' },
+      { text: translate('Moved ') },
       { text: `${mebibytes(bytes)} MiB`, strong: true },
       {
-        text: ` between tiers in ${when}${Number.isFinite(estimatedMs) ? `, estimated ${fixed(estimatedMs, 2)} ms by the model of links` : ''}.`,
+        text: Number.isFinite(estimatedMs)
+          ? translate(' between tiers in %1, estimated %2 ms by the model of links.', when, fixed(estimatedMs, 2))
+          : translate(' between tiers in %1.', when),
       },
     ],
     table,
@@ -161,14 +166,19 @@ function aboutHeld(memory: MemoryDrawing, row: number): Phrase[] {
   const budget = valueAt(memory.budget, row);
   const claimed = valueAt(memory.claimed, row);
   const full = valueAt(memory.full, row);
-  const phrases: Phrase[] = [{ text: 'Held ' }, { text: `${mebibytes(held)} MiB`, strong: true }];
+  const phrases: Phrase[] = [{ text: translate('Held ') }, { text: `${mebibytes(held)} MiB`, strong: true }];
   if (Number.isFinite(budget))
     phrases.push({
-      text: `: payload ${mebibytes(payload)} of a ${mebibytes(budget)} MiB budget, slack and index ${mebibytes(held - payload)}`,
+      text: translate(
+        ': payload %1 of a %2 MiB budget, slack and index %3',
+        mebibytes(payload),
+        mebibytes(budget),
+        mebibytes(held - payload),
+      ),
     });
   else if (Number.isFinite(full))
-    phrases.push({ text: ` at ${memory.seen[row]} tokens, ${percent(held / full)} of the full cache` });
-  if (Number.isFinite(claimed)) phrases.push({ text: `; claimed ${mebibytes(claimed)} at 16 bits` });
+    phrases.push({ text: translate(' at %1 tokens, %2 of the full cache', memory.seen[row]!, percent(held / full)) });
+  if (Number.isFinite(claimed)) phrases.push({ text: translate('; claimed %1 at 16 bits', mebibytes(claimed)) });
   phrases.push({ text: '.' });
   return phrases;
 }
@@ -179,10 +189,12 @@ function aboutTiers({ bands, traffic }: MemoryDrawing, row: number): Phrase[] {
     { text: `${parts.join(', ')} MiB` },
     ...(traffic
       ? [
-          { text: '; moved ' },
+          { text: translate('; moved ') },
           { text: `${mebibytes(traffic.bytes)} MiB`, strong: true as const },
           {
-            text: ` in this step${Number.isFinite(traffic.estimatedMs) ? `, estimated ${fixed(traffic.estimatedMs, 2)} ms by the model of links` : ''}.`,
+            text: Number.isFinite(traffic.estimatedMs)
+              ? translate(' in this step, estimated %1 ms by the model of links.', fixed(traffic.estimatedMs, 2))
+              : translate(' in this step.'),
           },
         ]
       : [{ text: '.' }]),
@@ -190,10 +202,16 @@ function aboutTiers({ bands, traffic }: MemoryDrawing, row: number): Phrase[] {
 }
 
 function aboutClaimed(held: number, claimed: number): Phrase[] {
-  if (!Number.isFinite(claimed)) return [{ text: 'This method claims no size of its own.' }];
+  if (!Number.isFinite(claimed)) return [{ text: translate('This method claims no size of its own.') }];
   return [
-    { text: 'The formula of the paper claims ' },
+    { text: translate('The formula of the paper claims ') },
     { text: `${mebibytes(claimed)} MiB`, strong: true },
-    { text: ` at 16 bits; live buffers hold ${mebibytes(held)}, ${(held / claimed).toFixed(2)} times as much.` },
+    {
+      text: translate(
+        ' at 16 bits; live buffers hold %1, %2 times as much.',
+        mebibytes(held),
+        (held / claimed).toFixed(2),
+      ),
+    },
   ];
 }

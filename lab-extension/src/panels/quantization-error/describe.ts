@@ -2,6 +2,7 @@
 import { fixed } from '../../draw/scale.ts';
 import { quoted } from '../../draw/words.ts';
 import type { Run } from '../../store/run.ts';
+import { translate } from '../../translate.ts';
 import { cellWithKivi } from '../cells-to-insert.ts';
 import { noTable, type Phrase, type Said, saysNoRun, tableOf } from '../words.ts';
 import { type ErrorDrawing, errorRows, meanOf, tokenError } from './encode.ts';
@@ -17,7 +18,7 @@ export function describeErrors(
   if (!run.info.method.quantizes)
     return {
       subtitle: run.info.method.name,
-      caption: [{ text: `${run.info.method.name} stores every row exactly: there is no error to draw.` }],
+      caption: [{ text: translate('%1 stores every row exactly: there is no error to draw.', run.info.method.name) }],
       table: noTable,
       missing: {
         title: 'Nothing is quantized',
@@ -28,7 +29,7 @@ export function describeErrors(
   if (!drawing)
     return {
       subtitle: run.info.method.name,
-      caption: [{ text: `Step ${shownStep}: no row has been quantized yet.` }],
+      caption: [{ text: translate('Step %1: no row has been quantized yet.', shownStep) }],
       table: noTable,
       missing: {
         title: 'Nothing quantized yet',
@@ -77,22 +78,29 @@ function outputRow(run: Run, drawing: ErrorDrawing, layer: number): Float32Array
 function aboutAll(drawing: ErrorDrawing, snr: { keys: number; values: number }): Phrase[] {
   const more =
     snr.keys < snr.values
-      ? (['Keys', 'values', snr.keys, snr.values] as const)
-      : (['Values', 'keys', snr.values, snr.keys] as const);
+      ? (['Keys lose more than values: SNR ', snr.keys, snr.values] as const)
+      : (['Values lose more than keys: SNR ', snr.values, snr.keys] as const);
   const { worst } = drawing;
   const output = drawing.output && meanOf(drawing.output);
   return [
-    { text: `${more[0]} lose more than ${more[1]}: SNR ` },
-    { text: `${fixed(more[2], 1)} dB`, strong: true },
-    { text: ' against ' },
-    { text: `${fixed(more[3], 1)} dB`, strong: true },
+    { text: translate(more[0]) },
+    { text: translate('%1 dB', fixed(more[1], 1)), strong: true },
+    { text: translate(' against ') },
+    { text: translate('%1 dB', fixed(more[2], 1)), strong: true },
     {
-      text: `; worst ${worst.part === 'keys' ? 'key' : 'value'} channel ${worst.channel} of layer ${worst.layer}, RMS ${fixed(worst.error, 2)}`,
+      text: translate(
+        worst.part === 'keys'
+          ? '; worst key channel %1 of layer %2, RMS %3'
+          : '; worst value channel %1 of layer %2, RMS %3',
+        worst.channel,
+        worst.layer,
+        fixed(worst.error, 2),
+      ),
     },
     {
       text:
         output !== undefined && Number.isFinite(output)
-          ? `; one write moved the attention output by ${fixed(100 * output, 1)} %, mean of heads.`
+          ? translate('; one write moved the attention output by %1 %, mean of heads.', fixed(100 * output, 1))
           : '.',
     },
   ];
@@ -103,13 +111,14 @@ function aboutToken(run: Run, drawing: ErrorDrawing, position: number | undefine
   const [keys, values] = [drawing.tokens.keys, drawing.tokens.values].map((map) =>
     tokenError(map, drawing.layers, position),
   ) as [number, number];
-  const name = `Token ${quoted(position, run.texts[position]?.text)}`;
-  if (!Number.isFinite(keys) && !Number.isFinite(values)) return [{ text: `${name} is stored exactly: no error.` }];
+  const name = quoted(position, run.texts[position]?.text);
+  if (!Number.isFinite(keys) && !Number.isFinite(values))
+    return [{ text: translate('Token %1 is stored exactly: no error.', name) }];
   return [
-    { text: `${name}: RMS error ` },
+    { text: translate('Token %1: RMS error ', name) },
     { text: fixed(keys, 2), strong: true },
-    { text: ' in keys and ' },
+    { text: translate(' in keys and ') },
     { text: fixed(values, 2), strong: true },
-    { text: ` in values, mean over ${drawing.layers} layers.` },
+    { text: translate(' in values, mean over %1 layers.', drawing.layers) },
   ];
 }
