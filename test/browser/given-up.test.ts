@@ -25,7 +25,7 @@ let lab: RealLab;
 before(async () => {
   lab = await openRealLab(
     'given-up.ipynb',
-    (folder) => writeNotebook(join(folder, 'given-up.ipynb'), [write('first')]),
+    (folder) => writeNotebook(join(folder, 'given-up.ipynb'), [write('first'), write('second')]),
     [],
     'lab',
     // The first death is one more than Jupyter puts up with.
@@ -87,10 +87,23 @@ test('every panel names the death of a kernel that is not started again, and kee
   ).catch(async (error: Error) => assert.fail(`${error.message}: ${JSON.stringify(await subtitles())}`));
   assert.match(
     (await page.textContent('.kvlab-widget .kvlab-state'))!,
-    /the kernel died; restart it in the menu Kernel; the last picture is kept/,
+    /the kernel died; choose it again with Change Kernel in the menu Kernel; the last picture is kept/,
   );
   assert.equal(await tokens(), before);
   await page.screenshot({ path: join(pictures, 'recovery-given-up.png') });
+});
+
+test('the kernel that is chosen in its place fills the panels again', async () => {
+  await lab.page.evaluate(
+    `void [...window.jupyterapp.shell.widgets('main')].find((w) => w.sessionContext).sessionContext.changeKernel({ name: 'kvlab' })`,
+  );
+  await until(
+    async () => (await subtitles()).every((one) => !/^kernel died/.test(one)),
+    90_000,
+    () => 'a panel still says that the kernel died',
+  );
+  await runCell(1, 'second');
+  await shows('second');
 });
 
 test('no error came from our files', () => {

@@ -136,7 +136,8 @@ export function connect(context: ISessionContext, store: Store, events: Connecti
   };
   const statusChanged = (_: unknown, status: Kernel.Status) => {
     if (status === 'restarting' || status === 'autorestarting') leave('the kernel restarts', 'kernel restarts');
-    else if (status === 'dead') leave('the kernel died; restart it in the menu Kernel', 'kernel died');
+    else if (status === 'dead')
+      leave('the kernel died; choose it again with Change Kernel in the menu Kernel', 'kernel died');
     else if ((status === 'idle' || status === 'busy') && (!comm || comm.isDisposed)) attach();
   };
   const connectionChanged = (_: unknown, status: Kernel.ConnectionStatus) => {
