@@ -42,6 +42,9 @@ test('empty states are translated', async () => {
   for (const one of titles) assert.match(one, /«.+»$/);
 });
 
+/** What no translation covers, units aside. */
+const leftOver = (phrase: string) => phrase.replace(/«.*»/s, '').replace('MiB', '');
+
 const captions = [
   'token-strip',
   'attention-sinks',
@@ -54,8 +57,7 @@ test('captions of the six panels of one run, and the axis of tokens, are transla
   for (const panel of captions) {
     const phrases = await words(`[data-panel="${panel}"] .kvlab-caption > *`);
     assert.ok(phrases.length > 0, panel);
-    for (const phrase of phrases)
-      assert.doesNotMatch(phrase.replace(/«.*»/s, '').replace('MiB', ''), /\p{L}/u, `${panel}: ${phrase}`);
+    for (const phrase of phrases) assert.doesNotMatch(leftOver(phrase), /\p{L}/u, `${panel}: ${phrase}`);
   }
   const titles = await words('[data-panel="eviction-timeline"] .kvlab-axes [class*="title"]');
   assert.ok(
@@ -67,4 +69,19 @@ test('captions of the six panels of one run, and the axis of tokens, are transla
 test('tokens, names and numbers are not', async () => {
   assert.match((await words('.kvlab-method'))[0]!, /^H2O/);
   assert.ok((await words('.kvlab-token')).every((token) => !/[«»]/.test(token)));
+});
+
+test('captions of panels that need another kind of run are translated', async () => {
+  for (const [recorded, panel] of [
+    ['comparison', 'compare'],
+    ['quest', 'sparse-reads'],
+    ['tree', 'memory-graph'],
+  ]) {
+    await page.evaluate(`(${mountScript})(${JSON.stringify({ recorded })})`);
+    await page.evaluate(`document.querySelector('[data-panel="${panel}"]').scrollIntoView()`);
+    await settled(page);
+    const phrases = await words(`[data-panel="${panel}"] .kvlab-caption > *`);
+    assert.ok(phrases.length > 1, panel);
+    for (const phrase of phrases) assert.doesNotMatch(leftOver(phrase), /\p{L}/u, `${panel}: ${phrase}`);
+  }
 });

@@ -2,6 +2,7 @@
 import { fixed, mebibytes, percent } from '../../draw/scale.ts';
 import { quoted } from '../../draw/words.ts';
 import type { Run } from '../../store/run.ts';
+import { translate } from '../../translate.ts';
 import { type Phrase, type Said, tableOf } from '../words.ts';
 import {
   type CompareDrawing,
@@ -42,7 +43,7 @@ export function describeCompare(
   if (!drawing)
     return {
       subtitle: 'no comparison',
-      caption: [{ text: 'Waiting for lab.compare.' }],
+      caption: [{ text: translate('Waiting for lab.compare.') }],
       table: () => ({ head: [], rows: [], total: 0 }),
       missing: {
         title: 'No comparison yet',
@@ -87,14 +88,20 @@ function stateOf({ state, message }: Run): string {
 }
 
 function nearestCaption({ lanes, judged, comparison }: CompareDrawing): Phrase[] {
-  if (!judged) return [{ text: `Reading the prompt: ${comparison.message || 'nothing read yet'}.` }];
+  if (!judged)
+    return [{ text: translate('Reading the prompt: %1.', comparison.message || translate('nothing read yet')) }];
   const [nearest] = lanes.slice(1).sort((a, b) => a.meanKl - b.meanKl);
-  if (!nearest) return [{ text: 'Nothing to compare.' }];
+  if (!nearest) return [{ text: translate('Nothing to compare.') }];
   return [
-    { text: `${nearest.name} stays nearest: mean KL ` },
+    { text: translate('%1 stays nearest: mean KL ', nearest.name) },
     { text: fixed(nearest.meanKl, 3), strong: true },
     {
-      text: `, same top token ${percent(nearest.agreement)}, ${mebibytes(nearest.bytesHeld)} MiB, ${percent(nearest.ofFull)} of the full cache.`,
+      text: translate(
+        ', same top token %1, %2 MiB, %3 of the full cache.',
+        percent(nearest.agreement),
+        mebibytes(nearest.bytesHeld),
+        percent(nearest.ofFull),
+      ),
     },
   ];
 }
@@ -105,39 +112,45 @@ function peakCaption({ lanes, comparison }: CompareDrawing, { lane, row }: Compa
   const lost = lostBefore(survival, row, comparison.info.promptLength);
   const word = quoted(row, referenceTexts(comparison)[row]);
   const start: Phrase[] = [
-    { text: `${name} before token ${word} of the answer: KL ` },
+    { text: translate('%1 before token %2 of the answer: KL ', name, word) },
     { text: fixed(kl[row] ?? Number.NaN, 3), strong: true },
   ];
-  if (!lost.length) return [...start, { text: `; nothing left its cache in the ${stepsBefore} steps before.` }];
-  const since = row < stepsBefore ? 'so far, with the cut of the prompt,' : `in the ${stepsBefore} steps before`;
+  if (!lost.length)
+    return [...start, { text: translate('; nothing left its cache in the %1 steps before.', stepsBefore) }];
   const first = lost
     .slice(0, 4)
     .map(({ position, heads }) => `${quoted(position, textAt(comparison, position))} (${heads})`);
   return [
     ...start,
-    { text: `; ${since} ` },
+    {
+      text:
+        row < stepsBefore
+          ? translate('; so far, with the cut of the prompt, ')
+          : translate('; in the %1 steps before ', stepsBefore),
+    },
     { text: String(lost.length), strong: true },
-    { text: ` tokens left some of ${survival.heads} heads: ${first.join(', ')}${lost.length > 4 ? ' …' : '.'}` },
+    { text: translate(' tokens left some of %1 heads: ', survival.heads) },
+    { text: `${first.join(', ')}${lost.length > 4 ? ' …' : '.'}` },
   ];
 }
 
 function freeCaption({ lanes }: CompareDrawing): Phrase[] {
   const writing = lanes.slice(1).filter((lane) => lane.free);
-  if (!writing.length) return [{ text: 'No method has written by itself.' }];
+  if (!writing.length) return [{ text: translate('No method has written by itself.') }];
   const [longest] = writing.sort(
     (a, b) => (b.free!.divergesAt ?? b.free!.pieces.length) - (a.free!.divergesAt ?? a.free!.pieces.length),
   );
   const at = longest!.free!.divergesAt;
   return at === undefined
     ? [
-        { text: `${longest!.name} writes what the full cache writes: ` },
-        { text: `${longest!.free!.pieces.length} tokens`, strong: true },
+        { text: translate('%1 writes what the full cache writes: ', longest!.name) },
+        { text: translate('%1 tokens', longest!.free!.pieces.length), strong: true },
         { text: '.' },
       ]
     : [
-        { text: `${longest!.name} follows the full cache longest and leaves it at token ` },
+        { text: translate('%1 follows the full cache longest and leaves it at token ', longest!.name) },
         { text: String(at + 1), strong: true },
-        { text: ': from there on each text is another one, so none has a perplexity.' },
+        { text: translate(': from there on each text is another one, so none has a perplexity.') },
       ];
 }
 

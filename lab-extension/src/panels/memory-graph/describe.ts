@@ -1,6 +1,7 @@
 /** A memory graph in words: how much it holds, and what the query reached. */
 import { fixed, whole } from '../../draw/scale.ts';
 import type { Run } from '../../store/run.ts';
+import { translate } from '../../translate.ts';
 import { type Phrase, type Said, saysNoRun, type Table, tableOf } from '../words.ts';
 import { type GraphDrawing, type GraphNode, nodeOf } from './encode.ts';
 
@@ -28,7 +29,7 @@ export function describeGraph(
   if (!drawing)
     return {
       subtitle: run.info.method.name,
-      caption: [{ text: 'Nothing to draw for this run.' }],
+      caption: [{ text: translate('Nothing to draw for this run.') }],
       table: () => tableOf([], []),
       missing: {
         title: 'No structure of its own',
@@ -51,29 +52,29 @@ export function describeGraph(
 function aboutGraph({ all, links, path, tree, gone }: GraphDrawing): Phrase[] {
   if (tree)
     return [
-      { text: `${whole(all - 1)} segments in the tree; ` },
+      { text: translate('%1 segments in the tree; ', whole(all - 1)) },
       { text: whole(gone), strong: true },
-      { text: gone === 1 ? ' has left the cache.' : ' have left the cache.' },
+      { text: translate(gone === 1 ? ' has left the cache.' : ' have left the cache.') },
     ];
-  const counts = `${whole(all)} notes, ${whole(links.length)} links`;
-  if (!path.length) return [{ text: `${counts}; nothing was asked yet.` }];
+  const counts = [whole(all), whole(links.length)];
+  if (!path.length) return [{ text: translate('%1 notes, %2 links; nothing was asked yet.', ...counts) }];
   const hops = path.length - 1;
   return [
-    { text: `${counts}; the query reached ` },
-    { text: `${whole(path.length)} notes`, strong: true },
-    { text: ` in ${whole(hops)} ${hops === 1 ? 'hop' : 'hops'}.` },
+    { text: translate('%1 notes, %2 links; the query reached ', ...counts) },
+    { text: translate('%1 notes', whole(path.length)), strong: true },
+    { text: hops === 1 ? translate(' in 1 hop.') : translate(' in %1 hops.', whole(hops)) },
   ];
 }
 
 function aboutNode({ label, kind, step, goneAt, activation, reads, from, to }: GraphNode): Phrase[] {
   const facts = [
-    to > from ? `tokens ${from} to ${to - 1}` : '',
-    `since step ${step}`,
-    goneAt === undefined ? '' : `gone at step ${goneAt}`,
-    reads ? `read ${whole(reads)} times` : '',
-    activation > 0 ? `activation ${fixed(activation, 2)}` : '',
+    to > from ? translate('tokens %1 to %2', from, to - 1) : '',
+    translate('since step %1', step),
+    goneAt === undefined ? '' : translate('gone at step %1', goneAt),
+    reads ? translate('read %1 times', whole(reads)) : '',
+    activation > 0 ? translate('activation %1', fixed(activation, 2)) : '',
   ].filter(Boolean);
-  return [{ text: `${kind} ` }, { text: label, strong: true }, { text: `: ${facts.join(', ')}.` }];
+  return [{ text: `${translate(kind)} ` }, { text: label, strong: true }, { text: `: ${facts.join(', ')}.` }];
 }
 
 export function nodeTable({ nodes, path }: GraphDrawing): Table {

@@ -2,6 +2,7 @@
 import { percent, whole } from '../../draw/scale.ts';
 import { quoted } from '../../draw/words.ts';
 import type { Run } from '../../store/run.ts';
+import { translate } from '../../translate.ts';
 import type { DataColumns } from '../data.ts';
 import { type Phrase, type Said, saysNoRun, saysNotRecorded, type Table, tableOf } from '../words.ts';
 import type { Beside } from './beside.ts';
@@ -52,7 +53,11 @@ export function describeSparse(
       ...(unknown
         ? [
             {
-              text: ` Shaded by score: what it would give to the rest is recorded when the head is named in record${run.state === 'running' ? ', or from here on while it is locked' : ''}.`,
+              text: translate(
+                run.state === 'running'
+                  ? ' Shaded by score: what it would give to the rest is recorded when the head is named in record, or from here on while it is locked.'
+                  : ' Shaded by score: what it would give to the rest is recorded when the head is named in record.',
+              ),
             },
           ]
         : []),
@@ -89,23 +94,23 @@ const tables: Readonly<Record<Beside, (drawing: SparseDrawing, recall: RecallCur
 
 function aboutHead({ layer, queryHead, layers, most }: SparseDrawing, recall: RecallCurve | undefined): Phrase[] {
   const { keys, mean, heads } = layers[layer]!;
-  if (!(keys < 1)) return [{ text: `Layer ${layer} reads every key that it holds.` }];
+  if (!(keys < 1)) return [{ text: translate('Layer %1 reads every key that it holds.', layer) }];
   if (recall)
     return [
-      { text: `Layer ${layer} head ${queryHead}: its first ${most} pages hold ` },
+      { text: translate('Layer %1 head %2: its first %3 pages hold ', layer, queryHead, most) },
       { text: percent(recall.byScore.at(-1)!), strong: true },
-      { text: ` of attention, the best ${most} would hold ${percent(recall.best.at(-1)!)}.` },
+      { text: translate(' of attention, the best %1 would hold %2.', most, percent(recall.best.at(-1)!)) },
     ];
   if (!Number.isFinite(mean))
     return [
-      { text: `Layer ${layer} reads ` },
+      { text: translate('Layer %1 reads ', layer) },
       { text: percent(keys), strong: true },
-      { text: ' of keys; how much attention they hold was not measured yet.' },
+      { text: translate(' of keys; how much attention they hold was not measured yet.') },
     ];
   return [
-    { text: `Layer ${layer} reads ${percent(keys)} of keys and keeps ` },
+    { text: translate('Layer %1 reads %2 of keys and keeps ', layer, percent(keys)) },
     { text: percent(mean), strong: true },
-    { text: ` of attention; head ${queryHead} keeps ${percent(heads[queryHead]!)}.` },
+    { text: translate(' of attention; head %1 keeps %2.', queryHead, percent(heads[queryHead]!)) },
   ];
 }
 
@@ -155,11 +160,11 @@ function aboutToken(run: Run, { layer, kvHead, rows, pageFrom, pageTo }: SparseD
   let page = -1;
   for (let p = 0; p < pageFrom.length; p++) if (pageFrom[p]! <= position && position < pageTo[p]!) page = p;
   const name = quoted(position, run.texts[position]?.text);
-  if (page < 0) return [{ text: `Token ${name} lies in no page yet: it is read in every step.` }];
+  if (page < 0) return [{ text: translate('Token %1 lies in no page yet: it is read in every step.', name) }];
   const read = seen.filter(({ pages }) => pages!.some((own) => own.page === page)).length;
   return [
-    { text: `Token ${name} lies in page ${page}, which layer ${layer} KV head ${kvHead} read in ` },
+    { text: translate('Token %1 lies in page %2, which layer %3 KV head %4 read in ', name, page, layer, kvHead) },
     { text: whole(read), strong: true },
-    { text: ` of ${whole(seen.length)} steps.` },
+    { text: translate(' of %1 steps.', whole(seen.length)) },
   ];
 }
