@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { cellOutputs, openRealLab, type RealLab, runCommand, settled, until, writeNotebook } from './real-lab.ts';
+import {
+  cellOutputs,
+  openRealLab,
+  type RealLab,
+  reads,
+  runCommand,
+  settled,
+  until,
+  writeNotebook,
+} from './real-lab.ts';
 
 const tiny = join(import.meta.dirname, '../../fixtures/tiny/tiny.gguf');
 const cells = [
@@ -72,7 +81,7 @@ test('Pause holds a run, Step writes one token, the form changes its budget, Res
     () => 'the run is not held',
   ).catch(async (error: Error) => assert.fail(`${error.message}; the cells say: ${await cellOutputs(page)}`));
   const held = Number(await state('step'));
-  assert.match((await page.textContent('.kvlab-widget .kvlab-state'))!, /paused/);
+  await reads(page, '.kvlab-widget .kvlab-state', /paused/);
   for (const more of [1, 2]) {
     await press('step');
     await until(

@@ -7,6 +7,7 @@ import {
   openRealLab,
   pictures,
   type RealLab,
+  reads,
   runCommand,
   settled,
   until,
@@ -85,8 +86,9 @@ test('every panel names the death of a kernel that is not started again, and kee
     90_000,
     () => 'not every panel says that the kernel died',
   ).catch(async (error: Error) => assert.fail(`${error.message}: ${JSON.stringify(await subtitles())}`));
-  assert.match(
-    (await page.textContent('.kvlab-widget .kvlab-state'))!,
+  await reads(
+    page,
+    '.kvlab-widget .kvlab-state',
     /the kernel died; choose it again with Change Kernel in the menu Kernel; the last picture is kept/,
   );
   assert.equal(await tokens(), before);

@@ -7,7 +7,7 @@ import { byteParts, decodeFrame } from 'kvlab/frame';
 import type { Browser, Page } from 'playwright-core';
 import { recordedSnapshot } from '../panels/replayed.ts';
 import { mountScript, servePanels } from './panel-page.ts';
-import { launchBrowser, settled, until } from './real-lab.ts';
+import { launchBrowser, reads, settled, until } from './real-lab.ts';
 
 const panels = [
   'token-strip',
@@ -57,7 +57,7 @@ const free = () =>
   page.evaluate(`window.page.api.clearSelection(window.page.store); window.page.api.goLive(window.page.store)`);
 
 test('a recorded run says so', async () => {
-  assert.match((await page.textContent('.kvlab-state'))!, /recorded/);
+  await reads(page, '.kvlab-state', /recorded/);
 });
 
 test('a query head that is clicked marks its KV head and group, and the panels of one head follow', async () => {
@@ -145,7 +145,7 @@ test('brushing steps on the axis of memory holds a range, and the tables show it
   const { mode, from, to } = await storeHas('clock');
   assert.equal(mode, 'range');
   assert.ok(to - from > 5, `${from} to ${to}`);
-  assert.match((await page.textContent('.kvlab-step'))!, new RegExp(`steps ${from}–${to}`));
+  await reads(page, '.kvlab-step', new RegExp(`steps ${from}–${to}`));
   for (const panel of ['eviction-timeline', 'memory-over-time']) {
     await page.focus(`[data-panel="${panel}"] .kvlab-drawing`);
     await page.keyboard.press('t');

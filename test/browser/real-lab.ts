@@ -198,6 +198,19 @@ export async function until(ask: () => Promise<unknown>, patienceMs: number, com
   }
 }
 
+/** Waits until a part of the page reads like this: the header is drawn at most ten times a second, and not with the panels. */
+export async function reads(page: Page, selector: string, words: RegExp): Promise<void> {
+  const text = async () => (await page.textContent(selector)) ?? '';
+  const complaint = `${selector} does not read like ${words}`;
+  await until(
+    async () => words.test(await text()),
+    30_000,
+    () => complaint,
+  ).catch(async (error: Error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(await text())}`);
+  });
+}
+
 /** Takes pictures of the whole page and of each panel enlarged, in one theme. */
 export async function takePictures(
   page: Page,

@@ -99,12 +99,15 @@ export function createLab(store: Store, options: LabOptions = {}): Lab {
   let watched = '';
   let drawnVersion = '';
   let frames = 0;
+  let headed = '';
+  const heading = () => `${store.shown} ${shownRun(store)?.state} ${store.stale}`;
   const headerPart = {
     restMs: 100,
-    urgent: () => false,
+    urgent: () => heading() !== headed,
     visible: () => node.isConnected,
     late: () => undefined,
     draw() {
+      headed = heading();
       header.draw();
       trying?.draw();
     },
