@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { mountScript, servePanels } from './panel-page.ts';
-import { launchBrowser, settled } from './real-lab.ts';
+import { launchBrowser, runPanels, settled } from './real-lab.ts';
 
 let server: Awaited<ReturnType<typeof servePanels>>;
 let browser: Browser;
@@ -45,16 +45,8 @@ test('empty states are translated', async () => {
 /** What no translation covers, units aside. */
 const leftOver = (phrase: string) => phrase.replace(/«.*»/s, '').replace('MiB', '');
 
-const captions = [
-  'token-strip',
-  'attention-sinks',
-  'eviction-timeline',
-  'memory-over-time',
-  'heavy-hitters',
-  'quantization-error',
-];
 test('captions of the six panels of one run, and the axis of tokens, are translated', async () => {
-  for (const panel of captions) {
+  for (const panel of runPanels) {
     const phrases = await words(`[data-panel="${panel}"] .kvlab-caption > *`);
     assert.ok(phrases.length > 0, panel);
     for (const phrase of phrases) assert.doesNotMatch(leftOver(phrase), /\p{L}/u, `${panel}: ${phrase}`);

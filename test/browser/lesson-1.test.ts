@@ -3,17 +3,18 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { cellOutputs, openRealLab, type RealLab, runCommand, settled, takePictures, until } from './real-lab.ts';
+import {
+  cellOutputs,
+  openRealLab,
+  type RealLab,
+  runCommand,
+  runPanels,
+  settled,
+  takePictures,
+  until,
+} from './real-lab.ts';
 
 const lesson = join(import.meta.dirname, '../../notebooks/01-what-the-cache-holds.ipynb');
-const panels = [
-  'token-strip',
-  'attention-sinks',
-  'eviction-timeline',
-  'memory-over-time',
-  'heavy-hitters',
-  'quantization-error',
-];
 
 interface Facts {
   method: string;
@@ -114,7 +115,7 @@ for (const [i, name] of ['the full cache', 'H2O', 'KIVI'].entries())
       new RegExp((own.held / 2 ** 20).toFixed(2)),
     );
     for (const theme of ['light', 'dark'] as const)
-      await takePictures(page, theme, panels, `lesson-${own.method.toLowerCase()}`);
+      await takePictures(page, theme, runPanels, `lesson-${own.method.toLowerCase()}`);
   });
 
 test('no request left this machine, and nothing failed in the page', () => {

@@ -7,16 +7,8 @@ import { byteParts, decodeFrame } from 'kvlab/frame';
 import type { Browser, Page } from 'playwright-core';
 import { recordedSnapshot } from '../panels/replayed.ts';
 import { mountScript, servePanels } from './panel-page.ts';
-import { launchBrowser, reads, settled, until } from './real-lab.ts';
+import { launchBrowser, reads, runPanels, settled, until } from './real-lab.ts';
 
-const panels = [
-  'token-strip',
-  'attention-sinks',
-  'eviction-timeline',
-  'memory-over-time',
-  'heavy-hitters',
-  'quantization-error',
-];
 const { header, buffer } = recordedSnapshot('h2o');
 const columns = decodeFrame(header, buffer);
 const steps = header.step;
@@ -229,7 +221,7 @@ function factsOfPng(png: Buffer): Record<string, unknown> {
   throw new Error('the picture has no text of kvlab');
 }
 
-for (const panel of panels.filter((name) => name !== 'quantization-error'))
+for (const panel of runPanels.filter((name) => name !== 'quantization-error'))
   test(`${panel}: PNG at twice the size, SVG, CSV and Arrow carry run, model, method, parameters, step and scale`, async () => {
     await page.evaluate(`window.page.api.pinStep(window.page.store, 60)`);
     await settled(page);

@@ -9,20 +9,12 @@ import {
   openRealLab,
   type RealLab,
   runCommand,
+  runPanels,
   settled,
   takePictures,
   until,
   writeNotebook,
 } from './real-lab.ts';
-
-const panels = [
-  'token-strip',
-  'attention-sinks',
-  'eviction-timeline',
-  'memory-over-time',
-  'heavy-hitters',
-  'quantization-error',
-];
 
 /** A cell that reads frames from a file and publishes one every 30 ms, as an engine would. */
 const publish = (file: string) => `
@@ -64,7 +56,7 @@ test('the toolbar button of the notebook opens the lab to its right, with panels
   const notebook = await (await page.$('.jp-NotebookPanel'))!.boundingBox();
   const opened = await (await page.$('.kvlab-widget .kvlab-lab'))!.boundingBox();
   assert.ok(opened!.x >= notebook!.x + notebook!.width - 1, 'the lab is right of the notebook');
-  for (const panel of panels) {
+  for (const panel of runPanels) {
     await (await page.$(`.kvlab-widget [data-panel="${panel}"]`))!.scrollIntoViewIfNeeded();
     await settled(page);
     const text = await page.textContent(`.kvlab-widget [data-panel="${panel}"]`);
@@ -159,7 +151,7 @@ test('every panel is drawn in light and dark, as pictures to look at', async () 
   for (const run of ['kivi', 'h2o']) {
     await page.selectOption('.kvlab-widget .kvlab-run-chooser', run);
     for (const theme of ['light', 'dark'] as const)
-      for (const path of await takePictures(page, theme, panels, run)) assert.ok(existsSync(path));
+      for (const path of await takePictures(page, theme, runPanels, run)) assert.ok(existsSync(path));
   }
 });
 

@@ -32,6 +32,16 @@ ${['system-ui', 'sans-serif', 'sans', 'DejaVu Sans']
   )
   .join('')}</fontconfig>`;
 
+/** Panels that every run with a cache of its own can fill. */
+export const runPanels = [
+  'token-strip',
+  'attention-sinks',
+  'eviction-timeline',
+  'memory-over-time',
+  'heavy-hitters',
+  'quantization-error',
+];
+
 export interface RealLab {
   page: Page;
   browser: Browser;

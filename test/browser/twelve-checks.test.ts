@@ -12,7 +12,7 @@ import { inventedNotes } from '../panels/invented-notes.ts';
 import { recordedRun } from '../panels/recorded-run.ts';
 import { recordedSnapshot } from '../panels/replayed.ts';
 import { mountScript, servePanels } from './panel-page.ts';
-import { launchBrowser, pictures, settled } from './real-lab.ts';
+import { launchBrowser, pictures, runPanels, settled } from './real-lab.ts';
 import { serveStrictPage } from './strict-page.ts';
 
 const h2o = recordedSnapshot('h2o');
@@ -231,14 +231,7 @@ test('check 11: light, dark and high contrast differ in every panel, and none is
       setPreferences({ colours: '${colours}' });
     })()`);
     await settled(bare);
-    for (const id of [
-      'token-strip',
-      'attention-sinks',
-      'eviction-timeline',
-      'memory-over-time',
-      'heavy-hitters',
-      'quantization-error',
-    ]) {
+    for (const id of runPanels) {
       const panel = (await bare.$(`[data-panel="${id}"]`))!;
       await panel.scrollIntoViewIfNeeded();
       await settled(bare);

@@ -69,6 +69,23 @@ export function drawLine(surface: Surface, points: readonly (readonly [number, n
   context.restore();
 }
 
+/** Axes of a drawing to come, faint. */
+export function drawAxesToCome(
+  surface: Surface,
+  theme: Theme,
+  { left, right, top, bottom }: Readonly<Record<'left' | 'right' | 'top' | 'bottom', number>>,
+): void {
+  drawLine(
+    surface,
+    [
+      [left, top],
+      [left, bottom],
+      [right, bottom],
+    ],
+    { colour: theme.rule2 },
+  );
+}
+
 /** A smoothed series: two pixels on a halo of paper. */
 export function drawSeries(
   surface: Surface,

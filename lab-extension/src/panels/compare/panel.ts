@@ -1,7 +1,7 @@
 /** Compare: which method stays nearest to the full cache, at what bytes, and what it had lost where it strayed. */
 import type { Selection } from 'kvlab/frame';
 import { createAxes } from '../../draw/axes.ts';
-import { drawLine } from '../../draw/marks.ts';
+import { drawAxesToCome } from '../../draw/marks.ts';
 import type { Scale } from '../../draw/scale.ts';
 import { clearSurface, createSurface } from '../../draw/surface.ts';
 import type { Theme } from '../../draw/theme.ts';
@@ -235,17 +235,9 @@ function drawEmpty(plots: HTMLElement, surface: ReturnType<typeof createSurface>
   plots.hidden = false;
   clearSurface(surface);
   const { width, height } = surface;
-  for (const [from, to] of [
+  for (const [left, right] of [
     [32, width * 0.5],
     [width * 0.62, width - 12],
   ] as const)
-    drawLine(
-      surface,
-      [
-        [from, 14],
-        [from, height - 16],
-        [to, height - 16],
-      ],
-      { colour: theme.rule2 },
-    );
+    drawAxesToCome(surface, theme, { left, right, top: 14, bottom: height - 16 });
 }

@@ -1,6 +1,6 @@
 /** The marks of the eviction timeline: the map, its words and flags, and the bars of what left. */
 import { hatchCells, paintCells } from '../../draw/cells.ts';
-import { drawLine, drawText, textWidth } from '../../draw/marks.ts';
+import { drawAxesToCome, drawLine, drawText, textWidth } from '../../draw/marks.ts';
 import { clipped, flagWords, markToken, markTokens } from '../../draw/plot.ts';
 import type { Scale } from '../../draw/scale.ts';
 import type { Rect, Surface } from '../../draw/surface.ts';
@@ -214,15 +214,7 @@ function nameRegions(
 
 export function drawEmpty(surface: Surface, theme: Theme): void {
   const [left, right, top, bottom] = [margin.left, surface.width - margin.right, 20, surface.height - margin.bottom];
-  drawLine(
-    surface,
-    [
-      [left, top],
-      [left, bottom],
-      [right, bottom],
-    ],
-    { colour: theme.rule2 },
-  );
+  drawAxesToCome(surface, theme, { left, right, top, bottom });
   drawLine(
     surface,
     [

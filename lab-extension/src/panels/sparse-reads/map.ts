@@ -1,7 +1,7 @@
 /** The map of sparse reads: one column for each token, one row for each step, a box around each page as long as it is read. */
 import type { PlotArea } from '../../draw/axes.ts';
 import { fitCells, paintCells } from '../../draw/cells.ts';
-import { drawLine, drawRampKey, drawText, textWidth } from '../../draw/marks.ts';
+import { drawAxesToCome, drawLine, drawRampKey, drawText, textWidth } from '../../draw/marks.ts';
 import { roundTicks, type Scale } from '../../draw/scale.ts';
 import type { Rect, Surface } from '../../draw/surface.ts';
 import { rampIndex, type Theme, veiledRamp } from '../../draw/theme.ts';
@@ -195,15 +195,7 @@ function shadeByScore(
 /** The map to come, while there is nothing to draw. */
 export function drawEmpty(surface: Surface, theme: Theme): void {
   const [left, right, top, bottom] = [margin.left, surface.width * 0.64, 20, surface.height - margin.bottom];
-  drawLine(
-    surface,
-    [
-      [left, top],
-      [left, bottom],
-      [right, bottom],
-    ],
-    { colour: theme.rule2 },
-  );
+  drawAxesToCome(surface, theme, { left, right, top, bottom });
   drawLine(
     surface,
     [
